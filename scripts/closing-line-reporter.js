@@ -1,0 +1,33 @@
+/**
+ * Ends a test run with one line for people and programs: `12 passed, 0 failed`, and `, 3 skipped` where some were.
+ *
+ * What failed without being a test (a file that does not load, an error nobody caught, no test found) counts as failed,
+ * so that the line never says 0 where the exit code says otherwise.
+ */
+import { writeSync } from 'node:fs';
+
+/** @import { Reporter, TestModule } from 'vitest/node' */
+
+/** @implements {Reporter} */
+// oxlint-disable-next-line import/no-default-export -- the form vitest asks of a reporter
+export default class ClosingLineReporter {
+  /**
+   * @param {readonly TestModule[]} modules
+   * @param {readonly unknown[]} unhandledErrors
+   */
+  onTestRunEnd(modules, unhandledErrors) {
+    const count = { passed: 0, failed: 0, skipped: 0, pending: 0 };
+    for (const module of modules) {
+      for (const test of module.children.allTests()) count[test.result().state]++;
+      count.failed += module.errors().length;
+      for (const suite of module.children.allSuites()) count.failed += suite.errors().length;
+    }
+    // A test that never ended (its process died) did not pass.
+    count.failed += count.pending + unhandledErrors.length;
+    if (count.passed + count.failed === 0) count.failed = 1;
+    if (count.failed > 0) process.exitCode = 1;
+    const skipped = count.skipped > 0 ? `, ${count.skipped} skipped` : '';
+    // At exit, and written at once: nothing that vitest still prints comes after it.
+    process.on('exit', () => writeSync(1, `${count.passed} passed, ${count.failed} failed${skipped}\n`));
+  }
+}
