@@ -46,6 +46,6 @@ export class Value {
 
   /** The JSON as text, without a raw line feed or NUL in it (JSON escapes both). */
   get text(): string {
-    return this.#text ?? JSON.stringify(this.#json);
+    return (this.#text ??= JSON.stringify(this.#json));
   }
 }

@@ -16,6 +16,8 @@ export interface View {
   /** Creates or replaces. `expiresAtMs` is when the store may forget the record; no rule may rely on it. */
   put<T>(key: Key<T>, value: T, options?: { readonly expiresAtMs?: number }): void;
   delete(key: Key): void;
+  /** Says that these keys will be touched, so that they are loaded together and not one run at a time. */
+  need(keys: readonly Key[]): void;
   /** What this call decided holds only while the store's clock reads at most `ms`; later the call runs again. */
   validUntil(ms: number): void;
 }

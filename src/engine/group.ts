@@ -1,0 +1,169 @@
+import {
+  groupBytesMax,
+  type Put,
+  type Transaction,
+  transactionKeysMax,
+  Value,
+  valueBytesMax,
+  type Version,
+  type Write,
+} from '../storage/storage.js';
+import { AmbitError } from '../core/errors.js';
+import { type Component, GroupView, KeysNeeded, type Lookup, type Slot } from './group-view.js';
+import type { Call } from './call.js';
+import type { Interval } from '../core/time.js';
+import { isRefused } from '../core/refusals.js';
+
+/** Calls that share one fate, and the transaction that decides it; without one there is nothing to decide. */
+export interface Unit {
+  readonly ran: readonly { readonly call: Call; readonly answer: unknown }[];
+  readonly transaction: Transaction | undefined;
+}
+
+/** What became of the calls that were to run together. */
+export interface Group {
+  readonly units: readonly Unit[];
+  /** Calls that touched keys nobody loaded: they run again with them, in this order. */
+  readonly deferred: readonly Call[];
+  /** Calls that did not fit: they open the next group. */
+  readonly leftover: readonly Call[];
+}
+
+export interface GroupContext {
+  readonly lookup: Lookup;
+  /** As `lookup`, for records that never change: how old the look was does not matter. */
+  readonly constants: Lookup;
+  readonly now: Interval;
+  /** A version nobody ever used. */
+  readonly mint: () => Version;
+  /** Whether others may write, so that what was only read must be checked too. */
+  readonly shared: boolean;
+  readonly transactionsMax: number;
+}
+
+/** Runs calls in order against the records as last seen, and makes one transaction of each connected component. */
+export function runGroup(calls: readonly Call[], context: GroupContext): Group {
+  for (let count = calls.length; ; count = Math.ceil(count / 2)) {
+    const group = tryGroup(calls.slice(0, count), context);
+    const problem = limitPassed(group.units, context.transactionsMax);
+    if (problem === undefined) return { ...group, leftover: calls.slice(count) };
+    if (count === 1) {
+      calls[0]?.reject(new AmbitError('INVALID_INPUT', problem));
+      return { units: [], deferred: [], leftover: calls.slice(1) };
+    }
+    // Rare, so nothing is kept of the larger group: bodies are pure, half of them simply run again.
+  }
+}
+
+function tryGroup(calls: readonly Call[], context: GroupContext): Omit<Group, 'leftover'> {
+  const view = new GroupView<Call>(context.lookup, context.constants);
+  const components: Component<Call>[] = [];
+  const deferred: Call[] = [];
+  for (const call of calls) {
+    view.begin();
+    call.runs++;
+    let answer: unknown;
+    try {
+      answer = call.body(view, context.now);
+      if (isRefused(answer) && view.wrote) throw new Error('a body refused and wrote: a bug of its face');
+    } catch (error) {
+      view.rollBack();
+      if (error instanceof KeysNeeded) {
+        call.keys = [...call.keys, ...error.keys];
+        deferred.push(call);
+      } else {
+        call.reject(error);
+      }
+      continue;
+    }
+    const component = link(view.touched);
+    if (component.ran.length === 0) components.push(component);
+    component.ran.push({ call, answer });
+    component.notAfterMs = Math.min(component.notAfterMs, view.notAfterMs);
+  }
+  const units = components
+    .filter((component) => component.parent === undefined)
+    .map((component) => ({ ran: component.ran, transaction: transactionOf(component, context) }));
+  return { units, deferred };
+}
+
+/** Links everything a run touched into one component, the largest of those it touched. */
+function link(touched: readonly Slot<Call>[]): Component<Call> {
+  let root: Component<Call> | undefined;
+  for (const slot of touched) {
+    const other = slot.component && rootOf(slot.component);
+    if (!other || other === root) continue;
+    root = root ? merge(root, other) : other;
+  }
+  root ??= { parent: undefined, ran: [], slots: [], notAfterMs: Number.POSITIVE_INFINITY };
+  for (const slot of touched) {
+    if (!slot.component) root.slots.push(slot);
+    slot.component = root;
+  }
+  return root;
+}
+
+function merge(a: Component<Call>, b: Component<Call>): Component<Call> {
+  const [into, from] = a.ran.length >= b.ran.length ? [a, b] : [b, a];
+  from.parent = into;
+  // Merged runs keep their order only within each of the two, which is all that order means: until now they shared no record.
+  into.ran.push(...from.ran);
+  into.slots.push(...from.slots);
+  into.notAfterMs = Math.min(into.notAfterMs, from.notAfterMs);
+  return into;
+}
+
+function rootOf(component: Component<Call>): Component<Call> {
+  let root = component;
+  while (root.parent) root = root.parent;
+  return root;
+}
+
+function transactionOf(component: Component<Call>, context: GroupContext): Transaction | undefined {
+  const writes: Write[] = [];
+  let changes = false;
+  for (const slot of component.slots) {
+    const expected = slot.base?.version ?? null;
+    if (slot.written && slot.value !== undefined) {
+      const value = Value.of(slot.value);
+      const put: Put = { kind: 'put', key: slot.key, expected, version: context.mint(), value };
+      writes.push(slot.expiresAtMs === undefined ? put : { ...put, expiresAtMs: slot.expiresAtMs });
+      changes = true;
+    } else if (slot.written && slot.base) {
+      writes.push({ kind: 'delete', key: slot.key, expected });
+      changes = true;
+    } else if (context.shared) {
+      writes.push({ kind: 'check', key: slot.key, expected });
+    }
+  }
+  // Alone on its store a refusal is true as it stands, but it may rest on a write of its own group.
+  if (writes.length === 0 || (!changes && !context.shared)) return undefined;
+  return component.notAfterMs === Number.POSITIVE_INFINITY
+    ? { writes }
+    : { writes, notAfterMs: component.notAfterMs };
+}
+
+/** The limit that these units pass, in words, or undefined. */
+function limitPassed(units: readonly Unit[], transactionsMax: number): string | undefined {
+  let transactions = 0;
+  let bytes = 0;
+  for (const { transaction } of units) {
+    if (!transaction) continue;
+    transactions++;
+    if (transaction.writes.length > transactionKeysMax) {
+      return `a transaction touches ${transaction.writes.length} keys; at most ${transactionKeysMax} are possible`;
+    }
+    for (const write of transaction.writes) {
+      bytes += write.key.length;
+      if (write.kind !== 'put') continue;
+      const valueBytes = Buffer.byteLength(write.value.text);
+      if (valueBytes > valueBytesMax) {
+        return `a value of ${valueBytes} bytes; at most ${valueBytesMax} are possible`;
+      }
+      bytes += valueBytes;
+    }
+  }
+  if (transactions > transactionsMax) return `more than ${transactionsMax} transactions`;
+  if (bytes > groupBytesMax) return `a transaction of ${bytes} bytes; at most ${groupBytesMax} are possible`;
+  return undefined;
+}

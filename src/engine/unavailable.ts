@@ -1,0 +1,33 @@
+import { type Refused, refuse } from '../core/refusals.js';
+import type { WriteOutcome } from '../core/errors.js';
+import { StorageUnavailableError } from '../storage/storage.js';
+
+const outcomes: Readonly<Record<WriteOutcome, string>> = {
+  none: 'nothing was charged; try again later',
+  unknown: 'it may have been charged; repeat it with the same callId to find out',
+};
+
+/** The refusal of a call that the store did not answer. */
+export function unavailable(reason: string, outcome: WriteOutcome, retryAfterMs: number): Refused {
+  return refuse({
+    code: 'STORAGE_UNAVAILABLE',
+    message: `the store did not answer (${reason}): ${outcomes[outcome]}`,
+    retryable: true,
+    retryAfterMs,
+    outcome,
+  });
+}
+
+export interface Failure {
+  readonly reason: string;
+  readonly outcome: WriteOutcome;
+  readonly retryAfterMs: number;
+}
+
+/** What a failure of the store means: a backend says so itself, anything else it throws leaves everything open. */
+export function failureOf(error: unknown): Failure {
+  if (error instanceof StorageUnavailableError) {
+    return { reason: error.message, outcome: error.outcome, retryAfterMs: error.retryAfterMs };
+  }
+  return { reason: error instanceof Error ? error.message : String(error), outcome: 'unknown', retryAfterMs: 1_000 };
+}
