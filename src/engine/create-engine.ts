@@ -11,7 +11,7 @@ import { createRecordCache } from './record-cache.js';
 import type { Fate } from './delivery.js';
 import type { Key } from '../core/keys.js';
 import type { Refused } from '../core/refusals.js';
-import { runImmediately } from './immediate-path.js';
+import { createImmediatePath } from './immediate-path.js';
 import type { Unit } from './group.js';
 import { Value } from '../core/json.js';
 
@@ -41,7 +41,9 @@ export function createEngine(storage: Storage, options: EngineOptions): Engine {
   const { capabilities } = storage;
   const alwaysLocks = capabilities.locking === 'always';
   const immediate =
-    options.immediate !== false && capabilities.immediate && capabilities.sharing === 'exclusive';
+    options.immediate !== false && capabilities.immediate && capabilities.sharing === 'exclusive'
+      ? createImmediatePath(context)
+      : undefined;
   let closing = false;
   let wakeClose: (() => void) | undefined;
 
@@ -140,7 +142,7 @@ export function createEngine(storage: Storage, options: EngineOptions): Engine {
   return {
     transact<T>(keys: readonly Key[], body: Body<T>, constants: readonly Key[] = []): Promise<T | Refused> {
       if (closing) return Promise.resolve(unavailable('it was closed', 'none', 0));
-      if (immediate) return runImmediately(keys, body, context);
+      if (immediate) return runAtOnce(immediate, body);
       return new Promise<T | Refused>((resolve, reject) => {
         accept({
           keys,
@@ -197,6 +199,10 @@ export function createEngine(storage: Storage, options: EngineOptions): Engine {
       await storage.close();
     },
   };
+}
+
+async function runAtOnce<T>(run: (body: Body<T>) => T | Refused, body: Body<T>): Promise<T | Refused> {
+  return run(body);
 }
 
 function answer(unit: Unit): void {
