@@ -114,5 +114,8 @@ function utf8Bytes(text: string): number {
 }
 
 function notAKey(key: string): AmbitError {
-  return new AmbitError('STORE_CORRUPT', `key ${JSON.stringify(key.slice(0, 80))} was not made by this program`);
+  return new AmbitError(
+    'STORE_CORRUPT',
+    `key ${JSON.stringify(key.slice(0, 80))} was not made by this program`,
+  );
 }

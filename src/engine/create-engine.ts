@@ -1,5 +1,11 @@
 import type { Body, Engine, EngineRange } from './engine.js';
-import { cacheBytesDefault, callRunsMax, callWaitMsMax, queuedCallsMax, queueFullRetryAfterMs } from './engine-limits.js';
+import {
+  cacheBytesDefault,
+  callRunsMax,
+  callWaitMsMax,
+  queuedCallsMax,
+  queueFullRetryAfterMs,
+} from './engine-limits.js';
 import type { Expected, Storage, StoredRecord, Transaction } from '../storage/storage.js';
 import { failureOf, unavailable } from './unavailable.js';
 import { type Round, type RoundContext, runAgainstCache, runInsideLock, timed } from './rounds.js';
@@ -115,7 +121,10 @@ export function createEngine(storage: Storage, options: EngineOptions): Engine {
   }
 
   /** Caches what a transaction left behind, or what was found in its place. */
-  function remember(transaction: Transaction, current: readonly (StoredRecord | undefined)[] | undefined): void {
+  function remember(
+    transaction: Transaction,
+    current: readonly (StoredRecord | undefined)[] | undefined,
+  ): void {
     transaction.writes.forEach((write, index) => {
       if (current) cache.set(write.key, current[index], current[index]?.value.text.length);
       else if (write.kind === 'delete') cache.set(write.key, undefined);
@@ -123,7 +132,8 @@ export function createEngine(storage: Storage, options: EngineOptions): Engine {
         const { key, version, expiresAtMs } = write;
         // A value of its own: the one that was sent holds its text, which the cache has no use for.
         const value = Value.of(write.value.json);
-        const record = expiresAtMs === undefined ? { key, version, value } : { key, version, value, expiresAtMs };
+        const record =
+          expiresAtMs === undefined ? { key, version, value } : { key, version, value, expiresAtMs };
         cache.set(key, record, write.value.text.length);
       }
     });

@@ -9,7 +9,12 @@ export type Fate =
   | { readonly kind: 'applied'; readonly current?: readonly (StoredRecord | undefined)[] }
   | { readonly kind: 'conflict'; readonly current: readonly (StoredRecord | undefined)[] }
   | { readonly kind: 'late' }
-  | { readonly kind: 'lost'; readonly reason: string; readonly outcome: WriteOutcome; readonly retryAfterMs: number };
+  | {
+      readonly kind: 'lost';
+      readonly reason: string;
+      readonly outcome: WriteOutcome;
+      readonly retryAfterMs: number;
+    };
 
 export interface Delivery {
   readonly fates: readonly Fate[];

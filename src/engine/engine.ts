@@ -40,7 +40,9 @@ export interface Engine {
   /** The values under these keys as of one instant, from the store itself, with its time. */
   read<T>(keys: readonly Key<T>[]): Promise<{ ok: true; values: (T | undefined)[]; now: Interval } | Refused>;
   /** A page of an index, from the store itself. */
-  range<T>(query: EngineRange): Promise<{ ok: true; entries: { key: Key<T>; value: T }[]; now: Interval } | Refused>;
+  range<T>(
+    query: EngineRange,
+  ): Promise<{ ok: true; entries: { key: Key<T>; value: T }[]; now: Interval } | Refused>;
   /** Deletes at most `limit` expired records and names them. */
   sweep(limit: number): Promise<{ ok: true; keys: readonly Key[] } | Refused>;
   /** Refuses what comes from now on, waits for what was accepted, and closes the store. */

@@ -1,5 +1,12 @@
 import type { Body, View } from './engine.js';
-import { type Outcome, type Put, type StoredRecord, type Transaction, Value, type Write } from '../storage/storage.js';
+import {
+  type Outcome,
+  type Put,
+  type StoredRecord,
+  type Transaction,
+  Value,
+  type Write,
+} from '../storage/storage.js';
 import { failureOf, unavailable } from './unavailable.js';
 import { callRunsMax } from './engine-limits.js';
 import { isRefused, type Refused } from '../core/refusals.js';
@@ -160,6 +167,7 @@ function putOf(staged: Staged, expected: string | null, version: string): Put {
 }
 
 function atOnce<T>(answer: T | Promise<T>): T {
-  if (answer instanceof Promise) throw new Error('a store that calls itself immediate answered with a promise');
+  if (answer instanceof Promise)
+    throw new Error('a store that calls itself immediate answered with a promise');
   return answer;
 }

@@ -70,7 +70,14 @@ export function createRecordCache(bytesMax: number): RecordCache {
         bytes += weight - known.bytes;
         known.bytes = weight;
       } else {
-        const entry: CacheEntry = { key, record, bytes: weight, visited: false, newer: undefined, older: newest };
+        const entry: CacheEntry = {
+          key,
+          record,
+          bytes: weight,
+          visited: false,
+          newer: undefined,
+          older: newest,
+        };
         if (newest) newest.newer = entry;
         else oldest = entry;
         newest = entry;

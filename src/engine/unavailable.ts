@@ -29,5 +29,9 @@ export function failureOf(error: unknown): Failure {
   if (error instanceof StorageUnavailableError) {
     return { reason: error.message, outcome: error.outcome, retryAfterMs: error.retryAfterMs };
   }
-  return { reason: error instanceof Error ? error.message : String(error), outcome: 'unknown', retryAfterMs: 1_000 };
+  return {
+    reason: error instanceof Error ? error.message : String(error),
+    outcome: 'unknown',
+    retryAfterMs: 1_000,
+  };
 }

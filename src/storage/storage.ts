@@ -11,7 +11,12 @@ import type { Value } from '../core/json.js';
 
 export { type Json, Value } from '../core/json.js';
 export { compareKeys, decodeKey, encodeKey, type Key, type KeyPart, keysBelow } from '../core/keys.js';
-export { AmbitError, type AmbitErrorCode, StorageUnavailableError, type WriteOutcome } from '../core/errors.js';
+export {
+  AmbitError,
+  type AmbitErrorCode,
+  StorageUnavailableError,
+  type WriteOutcome,
+} from '../core/errors.js';
 export {
   groupBytesMax,
   groupTransactionsMax,

@@ -136,7 +136,9 @@ export interface TaskSessions {
   /** Creates a session and the only copy of its token. Refuses with `TOO_MANY_SESSIONS`, `TASK_NAME_TAKEN`, `AGENT_DEACTIVATED`, `SESSION_NOT_FOUND` (the parent), `PARENT_NOT_USABLE`, `EXCEEDS_PARENT`, `INVALID_INPUT`. */
   create(terms: TaskTermsInput): Answer<{ session: TaskSession; token: string }>;
   /** Joins the session of that name, or creates it, in one transaction. Refuses a name whose session is over (`SESSION_CLOSED`, `SESSION_EXPIRED`) unless `renew` says otherwise. `terms` are those it was created with; `token` comes only with a session that was created now. */
-  openByName(input: OpenByNameInput): Answer<{ session: TaskSession; terms: TaskTerms; created: boolean; token?: string }>;
+  openByName(
+    input: OpenByNameInput,
+  ): Answer<{ session: TaskSession; terms: TaskTerms; created: boolean; token?: string }>;
   /** Checks one call of a tool and counts it. */
   use(sessionId: string, tool: string, options?: UseOptions): Promise<Granted | Refused>;
   /** Checks and counts several calls, all or none. */
@@ -144,7 +146,10 @@ export interface TaskSessions {
   /** Ends a session; its children stop at their next call. */
   close(sessionId: string): Answer<{ summary: TaskSummary }>;
   /** Adds calls or time, never past the bounds of a new session nor of its parent. */
-  extend(sessionId: string, by: { readonly calls?: number; readonly ms?: number }): Answer<{ session: TaskSession }>;
+  extend(
+    sessionId: string,
+    by: { readonly calls?: number; readonly ms?: number },
+  ): Answer<{ session: TaskSession }>;
   get(sessionId: string): Answer<{ session: TaskSession }>;
   /** Newest first. */
   list(options?: ListOptions): Answer<{ sessions: readonly TaskSession[]; cursor?: string }>;
