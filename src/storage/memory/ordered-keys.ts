@@ -44,27 +44,6 @@ export function createOrderedKeys(): OrderedKeys {
     return { chunk, offset: offsetIn(chunks[chunk] ?? [], key) };
   }
 
-  function forwards(from: Place, to: Place, limit: number): Key[] {
-    const keys: Key[] = [];
-    for (let { chunk, offset } = from; chunk <= to.chunk && keys.length < limit; chunk++, offset = 0) {
-      const all = chunks[chunk] ?? [];
-      const end = chunk === to.chunk ? to.offset : all.length;
-      for (let index = offset; index < end && keys.length < limit; index++) keys.push(all[index] as Key);
-    }
-    return keys;
-  }
-
-  function backwards(from: Place, to: Place, limit: number): Key[] {
-    const keys: Key[] = [];
-    for (let chunk = to.chunk; chunk >= from.chunk && keys.length < limit; chunk--) {
-      const all = chunks[chunk] ?? [];
-      const start = chunk === from.chunk ? from.offset : 0;
-      let index = chunk === to.chunk ? to.offset : all.length;
-      while (index > start && keys.length < limit) keys.push(all[--index] as Key);
-    }
-    return keys;
-  }
-
   return {
     add(key) {
       const { chunk: position, offset } = placeOf(key);
@@ -92,7 +71,7 @@ export function createOrderedKeys(): OrderedKeys {
     collect({ start, end, limit, reverse }) {
       if (compareKeys(start, end) >= 0) return [];
       const walk = reverse === true ? backwards : forwards;
-      return walk(placeOf(start), placeOf(end), limit);
+      return walk(chunks, placeOf(start), placeOf(end), limit);
     },
     clear() {
       chunks = [];
@@ -110,4 +89,25 @@ function offsetIn(chunk: readonly Key[], key: Key): number {
     else high = middle;
   }
   return low;
+}
+
+function forwards(chunks: readonly Key[][], from: Place, to: Place, limit: number): Key[] {
+  const keys: Key[] = [];
+  for (let { chunk, offset } = from; chunk <= to.chunk && keys.length < limit; chunk++, offset = 0) {
+    const all = chunks[chunk] ?? [];
+    const end = chunk === to.chunk ? to.offset : all.length;
+    for (let index = offset; index < end && keys.length < limit; index++) keys.push(all[index] as Key);
+  }
+  return keys;
+}
+
+function backwards(chunks: readonly Key[][], from: Place, to: Place, limit: number): Key[] {
+  const keys: Key[] = [];
+  for (let chunk = to.chunk; chunk >= from.chunk && keys.length < limit; chunk--) {
+    const all = chunks[chunk] ?? [];
+    const start = chunk === from.chunk ? from.offset : 0;
+    let index = chunk === to.chunk ? to.offset : all.length;
+    while (index > start && keys.length < limit) keys.push(all[--index] as Key);
+  }
+  return keys;
 }
