@@ -1,4 +1,8 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
 import { memoryStorage } from 'ambit/memory';
+import { sqliteStorage } from 'ambit/sqlite';
+import { tmpdir } from 'node:os';
 import { fakeClock, type TestStore } from 'ambit/testing';
 
 /** How tests open a backend: every suite that runs on all of them reads this list, and a test sees to it that none is missing. */
@@ -17,4 +21,22 @@ export const memoryBackend: Backend = {
   },
 };
 
-export const backends: readonly Backend[] = [memoryBackend];
+function sqliteBackend(eventLoop: 'fast' | 'free'): Backend {
+  return {
+    name: `sqlite ${eventLoop}`,
+    createStore() {
+      const clock = fakeClock();
+      const directory = mkdtempSync(join(tmpdir(), 'ambit-sqlite-'));
+      return {
+        clock,
+        open: () => sqliteStorage({ path: join(directory, 'ambit.db'), eventLoop, clock }),
+        cleanUp: () => rmSync(directory, { recursive: true, force: true }),
+      };
+    },
+  };
+}
+
+export const sqliteFastBackend: Backend = sqliteBackend('fast');
+export const sqliteFreeBackend: Backend = sqliteBackend('free');
+
+export const backends: readonly Backend[] = [memoryBackend, sqliteFastBackend, sqliteFreeBackend];

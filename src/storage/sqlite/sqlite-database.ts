@@ -1,14 +1,6 @@
 import { chmodSync, existsSync, mkdirSync, closeSync, openSync } from 'node:fs';
 import type { Database, Statement } from 'better-sqlite3';
-import type {
-  Expected,
-  Key,
-  Outcome,
-  Put,
-  RangeQuery,
-  StoredRecord,
-  Transaction,
-} from '../storage.js';
+import type { Expected, Key, Outcome, Put, RangeQuery, StoredRecord, Transaction } from '../storage.js';
 import { AmbitError, Value } from '../storage.js';
 import { assertSqliteVersion, migrate } from './sqlite-schema.js';
 import { dirname } from 'node:path';
@@ -182,7 +174,12 @@ function databaseOver(database: Database): SqliteDatabase {
       if (database.inTransaction) rollback.run();
     },
     range({ start, end, limit, reverse }) {
-      const rows = (reverse ? backward : forward).all(start, end, limit) as [Key, string, string, number | null][];
+      const rows = (reverse ? backward : forward).all(start, end, limit) as [
+        Key,
+        string,
+        string,
+        number | null,
+      ][];
       return rows.map(([key, version, value, expiresAtMs]) => recordOf(key, version, value, expiresAtMs));
     },
     sweep: (limit, nowMs) => sweep.all(nowMs, limit) as Key[],

@@ -40,7 +40,11 @@ export interface SqliteSession {
 /** Answered instead of a result where another connection holds the lock. */
 const held = Symbol('held');
 
-export function createSqliteSession(database: SqliteDatabase, path: string, clock: () => number): SqliteSession {
+export function createSqliteSession(
+  database: SqliteDatabase,
+  path: string,
+  clock: () => number,
+): SqliteSession {
   /** Runs work between a begin and a commit, or answers `held`; whatever fails before the commit wrote nothing. */
   function transact<T>(begin: () => boolean, work: () => T): T | typeof held {
     let outcome: WriteOutcome = 'none';

@@ -43,7 +43,7 @@ export async function sqliteStorage(options: SqliteStorageOptions): Promise<Stor
   const { path, eventLoop = 'fast', durability = 'power' } = options;
   const capabilities: Capabilities = Object.freeze({
     name: 'sqlite',
-    durability: { level: durability },
+    durability: Object.freeze({ level: durability }),
     sharing: 'host',
     // On the calling thread the bodies run inside the lock for nothing; from the worker it is held for two hops.
     locking: eventLoop === 'fast' ? 'always' : 'after-conflict',
@@ -51,7 +51,8 @@ export async function sqliteStorage(options: SqliteStorageOptions): Promise<Stor
     groupTransactionsMax: 1_024,
   });
   const clock = options.clock ?? (() => Date.now());
-  if (eventLoop === 'free') return openSqliteWorker({ path, durability, clock, ownClock: !options.clock }, capabilities);
+  if (eventLoop === 'free')
+    return openSqliteWorker({ path, durability, clock, ownClock: !options.clock }, capabilities);
 
   const database = await openPatiently(path, durability);
   const session = createSqliteSession(database, path, clock);
@@ -97,8 +98,12 @@ async function loadSqlite(): Promise<SqliteConstructor> {
     const { default: constructor } = await import('better-sqlite3');
     return constructor as unknown as SqliteConstructor;
   } catch (error) {
-    throw new AmbitError('MISSING_DEPENDENCY', 'SQLite needs the package better-sqlite3: npm install better-sqlite3', {
-      cause: error,
-    });
+    throw new AmbitError(
+      'MISSING_DEPENDENCY',
+      'SQLite needs the package better-sqlite3: npm install better-sqlite3',
+      {
+        cause: error,
+      },
+    );
   }
 }

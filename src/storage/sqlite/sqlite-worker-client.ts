@@ -1,6 +1,12 @@
 import type { Capabilities, Storage, StoredRecord, Transaction } from '../storage.js';
 import { AmbitError, type AmbitErrorCode, StorageUnavailableError } from '../storage.js';
-import { fromWire, outcomeFromWire, type Question, type Reply, transactionToWire } from './sqlite-worker-protocol.js';
+import {
+  fromWire,
+  outcomeFromWire,
+  type Question,
+  type Reply,
+  transactionToWire,
+} from './sqlite-worker-protocol.js';
 import { existsSync } from 'node:fs';
 import { Worker } from 'node:worker_threads';
 
@@ -23,11 +29,16 @@ interface Pending {
 /** Run from its sources, as the tests do, the thread still is the built one: Node loads no TypeScript. */
 function workerUrl(): URL {
   const beside = new URL('./sqlite-worker.js', import.meta.url);
-  return existsSync(beside) ? beside : new URL('../../../dist/storage/sqlite/sqlite-worker.js', import.meta.url);
+  return existsSync(beside)
+    ? beside
+    : new URL('../../../dist/storage/sqlite/sqlite-worker.js', import.meta.url);
 }
 
 /** A storage whose connection lives in a worker thread, which is started anew should it die. */
-export async function openSqliteWorker(options: SqliteWorkerOptions, capabilities: Capabilities): Promise<Storage> {
+export async function openSqliteWorker(
+  options: SqliteWorkerOptions,
+  capabilities: Capabilities,
+): Promise<Storage> {
   const { path, clock } = options;
   const pending = new Map<number, Pending>();
   let questions = 0;
@@ -83,7 +94,11 @@ export async function openSqliteWorker(options: SqliteWorkerOptions, capabilitie
     const id = ++questions;
     thread.ref();
     const reply = await new Promise<Reply>((resolve, reject) => {
-      pending.set(id, { resolve, reject, ...(onLocked && { onLocked: (locked) => onLocked(locked, thread) }) });
+      pending.set(id, {
+        resolve,
+        reject,
+        ...(onLocked && { onLocked: (locked) => onLocked(locked, thread) }),
+      });
       post(thread, id, question);
     });
     return reply as Extract<Reply, { kind: K }>;
@@ -111,7 +126,10 @@ export async function openSqliteWorker(options: SqliteWorkerOptions, capabilitie
         } catch (error) {
           thrown = { error };
         }
-        post(thread, locked.id, { kind: 'decided', transactions: transactions?.map(transactionToWire) ?? 'nothing' });
+        post(thread, locked.id, {
+          kind: 'decided',
+          transactions: transactions?.map(transactionToWire) ?? 'nothing',
+        });
       };
       try {
         const reply = await ask<'outcomes' | 'busy'>({ kind: 'lock', keys }, decide);

@@ -1,4 +1,12 @@
-import type { Key, Outcome, RangeQuery, StoredRecord, Transaction, Version, WriteOutcome } from '../storage.js';
+import type {
+  Key,
+  Outcome,
+  RangeQuery,
+  StoredRecord,
+  Transaction,
+  Version,
+  WriteOutcome,
+} from '../storage.js';
 import { Value } from '../storage.js';
 
 /** A record as it crosses the thread border: class instances do not. */
@@ -35,7 +43,11 @@ export type Question = { readonly id: number; readonly nowMs?: number } & (
 
 /** What the worker answers: `locked` is followed by another answer to the same question, once `decided` has come. */
 export type Reply = { readonly id: number } & (
-  | { readonly kind: 'records'; readonly records: readonly (WireRecord | undefined)[]; readonly nowMs: number }
+  | {
+      readonly kind: 'records';
+      readonly records: readonly (WireRecord | undefined)[];
+      readonly nowMs: number;
+    }
   | { readonly kind: 'locked'; readonly records: readonly (WireRecord | undefined)[]; readonly nowMs: number }
   | { readonly kind: 'outcomes'; readonly outcomes: readonly WireOutcome[]; readonly nowMs: number }
   | { readonly kind: 'busy'; readonly nowMs: number }
@@ -76,7 +88,9 @@ export function transactionFromWire({ writes, notAfterMs }: WireTransaction): Tr
 }
 
 export function outcomeToWire(outcome: Outcome): WireOutcome {
-  return outcome.status === 'conflict' ? { status: 'conflict', current: outcome.current.map(toWire) } : outcome;
+  return outcome.status === 'conflict'
+    ? { status: 'conflict', current: outcome.current.map(toWire) }
+    : outcome;
 }
 
 export function outcomeFromWire(outcome: WireOutcome): Outcome {

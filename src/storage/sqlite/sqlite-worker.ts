@@ -25,7 +25,9 @@ try {
   port.on('message', (question: Question) => {
     if (question.kind === 'decided') {
       nowMs = question.nowMs;
-      decide?.(question.transactions === 'nothing' ? 'nothing' : question.transactions.map(transactionFromWire));
+      decide?.(
+        question.transactions === 'nothing' ? 'nothing' : question.transactions.map(transactionFromWire),
+      );
       return;
     }
     turn = turn.then(async () => {
