@@ -1,14 +1,19 @@
 import { memoryStorage } from 'ambit/memory';
 import { type Capabilities, type Storage, StorageUnavailableError } from 'ambit/storage';
-import { fakeClock, faultyStorage, type TestStore } from 'ambit/testing';
+import { type FakeClock, fakeClock, faultyStorage, type TestStore } from 'ambit/testing';
 
 /**
  * A store in memory that many handles write to and that outlives them, as a database server would: for tests of what
  * stands on a shared store, where a real one would only be slower.
+ *
+ * @param makeRecords makes what all handles stand on
  */
-export function sharedMemoryStore(capabilities: Partial<Capabilities> = {}): TestStore {
+export function sharedMemoryStore(
+  capabilities: Partial<Capabilities> = {},
+  makeRecords: (clock: FakeClock) => Storage = (clock) => memoryStorage({ clock }),
+): TestStore {
   const clock = fakeClock();
-  const records = memoryStorage({ clock });
+  const records = makeRecords(clock);
   const shared: Partial<Capabilities> = {
     name: 'shared-memory',
     durability: Object.freeze({ level: 'process' }),

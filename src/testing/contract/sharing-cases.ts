@@ -36,6 +36,10 @@ export const sharingCases: CaseDefinition[] = casesOf('two handles', {
     let expected: string | null = null;
     for (let round = 0; round < 10; round++) {
       const [writer, reader] = round % 2 === 0 ? [one, two] : [two, one];
+      // A handle that keeps what it saw has now something to keep.
+      for (const handle of [one, two]) {
+        assert.equal((await readOne(handle, key('a')))?.version ?? null, expected);
+      }
       const write = put(key('a'), expected, { round });
       await commitOk(writer, write);
       assertRecord(await readOne(reader, key('a')), write);
