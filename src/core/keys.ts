@@ -40,16 +40,23 @@ export function encodeKey<T>(parts: readonly KeyPart[]): Key<T> {
 /** Decodes what {@link encodeKey} made. Throws `AmbitError` `STORE_CORRUPT` for anything else. */
 export function decodeKey(key: Key): KeyPart[] {
   if (key === '') return [];
-  if (!key.endsWith(' ')) throw notAKey(key);
+  if (!key.endsWith(' ') || !key.isWellFormed()) throw notAKey(key);
   return key
     .slice(0, -1)
     .split(' ')
     .map((part) => {
-      if (part.startsWith('$')) return part.slice(1).replace(/![@-a]/g, unescapeCharacter);
-      if (/^#[A-P]\d+$/.test(part)) return Number(part.slice(2));
-      throw notAKey(key);
+      if (textPart.test(part)) return part.slice(1).replace(/![@-a]/g, unescapeCharacter);
+      const digits = numberPart.exec(part)?.[1];
+      // A wrong count would be a second name of the same number.
+      const counted = digits !== undefined && part.charCodeAt(1) === 0x40 + digits.length;
+      if (!counted || !Number.isSafeInteger(Number(digits))) throw notAKey(key);
+      return Number(digits);
     });
 }
+
+/** What {@link encodeText} and {@link encodeNumber} make, without the space at the end. */
+const textPart = /^\$(?:[^\u0000-!]|![@-a])*$/;
+const numberPart = /^#[A-P](0|[1-9]\d*)$/;
 
 /** The half-open range `[start, end)` of all keys that begin with these parts and have more. */
 export function keysBelow(parts: readonly KeyPart[]): { start: Key; end: Key } {
@@ -82,7 +89,6 @@ function encodeText(text: string): string {
   if (!text.isWellFormed()) {
     throw new AmbitError('INVALID_INPUT', 'key: a string with a lone surrogate; send well-formed Unicode');
   }
-  // eslint-disable-next-line no-control-regex -- control characters are what is looked for
   return `$${text.replace(/[\u0000-!]/g, escapeCharacter)} `;
 }
 
