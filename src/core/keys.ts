@@ -105,8 +105,8 @@ function encodeNumber(value: number): string {
   if (!Number.isSafeInteger(value) || value < 0) {
     throw new AmbitError('INVALID_INPUT', `key: ${value} is not a whole number from 0 to 2^53 - 1`);
   }
-  // "-0" would be a second name of 0.
-  const digits = String(value === 0 ? 0 : value);
+  // Of -0 it is "0" as well.
+  const digits = String(value);
   return `#${String.fromCharCode(0x40 + digits.length)}${digits} `;
 }
 

@@ -185,7 +185,7 @@ describe('encodeKey', () => {
   });
 
   test('takes 2,048 bytes and no more, whatever they are made of', () => {
-    for (const character of ['x', 'é', '漢', '👩', ' ', '\u0000']) {
+    for (const character of 'x|\u007f|\u0080|é|\u07ff|\u0800|漢|\uffff|\u{10000}|👩| |\u0000'.split('|')) {
       const each = bytesOf(encodeKey([character])).length - 2;
       const most = Math.floor((keyBytesMax - 2) / each);
       const filled = character.repeat(most) + 'x'.repeat(keyBytesMax - 2 - most * each);

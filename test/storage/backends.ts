@@ -30,7 +30,7 @@ function sqliteBackend(eventLoop: 'fast' | 'free'): Backend {
       return {
         clock,
         open: () => sqliteStorage({ path: join(directory, 'ambit.db'), eventLoop, clock }),
-        cleanUp: () => rmSync(directory, { recursive: true, force: true }),
+        remove: () => rmSync(directory, { recursive: true, force: true }),
       };
     },
   };
