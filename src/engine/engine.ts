@@ -15,6 +15,11 @@ export interface View {
   getConstant<T>(key: Key<T>): T | undefined;
   /** Creates or replaces. `expiresAtMs` is when the store may forget the record; no rule may rely on it. */
   put<T>(key: Key<T>, value: T, options?: { readonly expiresAtMs?: number }): void;
+  /**
+   * Creates a record under a key that nobody else can have made, such as one that holds a fresh id: it is not looked up
+   * first. Should it be there all the same, nothing of the call is applied.
+   */
+  insert<T>(key: Key<T>, value: T, options?: { readonly expiresAtMs?: number }): void;
   delete(key: Key): void;
   /** Says that these keys will be touched, so that they are loaded together and not one run at a time. */
   need(keys: readonly Key[]): void;

@@ -97,6 +97,11 @@ export class GroupView<C> implements View {
     this.#change(key, value, options?.expiresAtMs);
   }
 
+  insert<T>(key: Key<T>, value: T, options?: { readonly expiresAtMs?: number }): void {
+    if (!this.slots.has(key)) this.#add(key, undefined);
+    this.#change(key, value, options?.expiresAtMs);
+  }
+
   delete(key: Key): void {
     this.#change(key, undefined, undefined);
   }
@@ -130,7 +135,10 @@ export class GroupView<C> implements View {
   #load(key: Key): Slot<C> {
     const found = this.#lookup(key);
     if (!found) throw new KeysNeeded([key]);
-    const base = found.record;
+    return this.#add(key, found.record);
+  }
+
+  #add(key: Key, base: StoredRecord | undefined): Slot<C> {
     const slot: Slot<C> = {
       key,
       base,

@@ -121,6 +121,10 @@ class ImmediateView implements View {
     this.#stage(key, value, options?.expiresAtMs);
   }
 
+  insert<T>(key: Key<T>, value: T, options?: { readonly expiresAtMs?: number }): void {
+    this.#stage(key, value, options?.expiresAtMs);
+  }
+
   delete(key: Key): void {
     this.#stage(key, undefined, undefined);
   }
