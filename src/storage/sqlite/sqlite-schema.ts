@@ -1,60 +1,65 @@
-import type { Database } from 'better-sqlite3';
 import { AmbitError } from '../storage.js';
+import type { Database } from 'better-sqlite3';
+import { records } from './migrations/0001-records.js';
 
-/** "Ambt" in the file's header: tells our files from everybody else's. */
-export const applicationId = 0x41_6d_62_74;
+/** "Ambt" in the file's header (PRAGMA application_id): tells our files from everybody else's. */
+const applicationId = 0x41_6d_62_74;
 
-/** One step each, applied in order and never edited once released; the position is the version it leads to. */
-const migrations: readonly string[] = [
-  `CREATE TABLE record (
-     id            INTEGER PRIMARY KEY,
-     key           TEXT    NOT NULL UNIQUE,
-     version       TEXT    NOT NULL,
-     value         TEXT    NOT NULL,
-     expires_at_ms INTEGER
-   ) STRICT;
-   CREATE INDEX record_by_expiry ON record (expires_at_ms) WHERE expires_at_ms IS NOT NULL;`,
-];
+/** In order; each leads to the schema of its position, and is never edited once released. */
+const migrations: readonly string[] = [records];
 
-/** The schema this program writes. */
-export const schemaVersion: number = migrations.length;
+/** The schema this program reads and writes (PRAGMA user_version). */
+const schemaVersion: number = migrations.length;
 
-/** The WAL-reset bug, which can corrupt a database that several processes write, was mended in this version. */
-export const sqliteVersionMin = '3.51.3';
+/** What a database is to us: to be filled, to be brought up to date, or ready. */
+export type SchemaState = 'empty' | 'outdated' | 'current';
 
-/** Refuses a SQLite that can corrupt a shared database. */
-export function assertSqliteVersion(version: string): void {
-  const number = (text: string): number =>
-    text.split('.').reduce((total, part) => total * 1_000 + Number(part), 0);
-  if (number(version) >= number(sqliteVersionMin)) return;
-  throw new AmbitError(
-    'STORE_UNSUPPORTED',
-    `SQLite ${version} can corrupt a shared database; install a better-sqlite3 with SQLite ${sqliteVersionMin} or later`,
-  );
+/**
+ * Looks whose database this is and how old, and changes nothing: a stranger's file must not even be put into WAL mode.
+ *
+ * @throws AmbitError `STORE_CORRUPT` for a stranger's, `STORE_SCHEMA_TOO_NEW` for one of a newer Ambit
+ */
+export function inspectSchema(database: Database, path: string): SchemaState {
+  const [owner, schema, objects] = database
+    .prepare(
+      `SELECT application_id, user_version, (SELECT count(*) FROM sqlite_schema)
+         FROM pragma_application_id, pragma_user_version`,
+    )
+    .raw()
+    .get() as [number, number, number];
+  if (owner === 0 && schema === 0 && objects === 0) return 'empty';
+  if (owner !== applicationId) {
+    throw new AmbitError(
+      'STORE_CORRUPT',
+      `sqlite: ${path} is a database of another program; name another file`,
+    );
+  }
+  if (schema > schemaVersion) {
+    throw new AmbitError(
+      'STORE_SCHEMA_TOO_NEW',
+      `sqlite: ${path} was written by a newer Ambit (schema ${schema}, this one knows ${schemaVersion}); update Ambit`,
+    );
+  }
+  return schema < schemaVersion ? 'outdated' : 'current';
 }
 
 /**
- * Creates the tables, or brings them up to date, inside one write transaction that the caller holds: of several
- * processes that open a new file at once, one migrates and the others find it done.
+ * Brings the database up to date in one transaction. Of several processes that open a new file at once, one does the
+ * work and the others find it done; those that come in between get SQLITE_BUSY.
  */
 export function migrate(database: Database, path: string): void {
-  const version = database.pragma('user_version', { simple: true }) as number;
-  const owner = database.pragma('application_id', { simple: true }) as number;
-  const tables = database.prepare('SELECT count(*) FROM sqlite_schema').pluck().get() as number;
-  if (owner !== applicationId && (tables > 0 || version > 0)) {
-    throw new AmbitError(
-      'STORE_CORRUPT',
-      `${path}: a SQLite database, but not one of Ambit's; name another file`,
-    );
+  database.exec('BEGIN IMMEDIATE');
+  try {
+    // Another process may have been faster than our first look.
+    if (inspectSchema(database, path) !== 'current') {
+      const schema = database.pragma('user_version', { simple: true }) as number;
+      for (const migration of migrations.slice(schema)) database.exec(migration);
+      database.pragma(`application_id = ${applicationId}`);
+      database.pragma(`user_version = ${schemaVersion}`);
+    }
+    database.exec('COMMIT');
+  } catch (error) {
+    if (database.inTransaction) database.exec('ROLLBACK');
+    throw error;
   }
-  if (version > schemaVersion) {
-    throw new AmbitError(
-      'STORE_SCHEMA_TOO_NEW',
-      `${path}: schema ${version}, but this Ambit knows up to ${schemaVersion}; install a newer Ambit`,
-    );
-  }
-  if (version === schemaVersion) return;
-  for (const step of migrations.slice(version)) database.exec(step);
-  database.pragma(`application_id = ${applicationId}`);
-  database.pragma(`user_version = ${schemaVersion}`);
 }

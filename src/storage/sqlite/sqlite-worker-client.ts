@@ -1,161 +1,113 @@
-import type { Capabilities, Storage, StoredRecord, Transaction } from '../storage.js';
-import { AmbitError, type AmbitErrorCode, StorageUnavailableError } from '../storage.js';
+import { type Answered, startWorkerThread, type WorkerThread } from './sqlite-worker-thread.js';
 import {
-  fromWire,
-  outcomeFromWire,
-  type Question,
-  type Reply,
-  transactionToWire,
+  type Capabilities,
+  type Key,
+  type LockedAnswer,
+  type Storage,
+  type StoredRecord,
+  StorageUnavailableError,
+} from '../storage.js';
+import {
+  type Flat,
+  flattenGroup,
+  type QuestionBody,
+  readOutcomes,
+  readRecords,
 } from './sqlite-worker-protocol.js';
-import { existsSync } from 'node:fs';
-import { Worker } from 'node:worker_threads';
+import { absolutePath } from './sqlite-file.js';
 
-export interface SqliteWorkerOptions {
+export interface WorkerStorageOptions {
   readonly path: string;
   readonly durability: 'power' | 'process';
-  readonly clock: () => number;
-  /** Whether the worker reads the machine's clock itself; else each question carries the time. */
-  readonly ownClock: boolean;
+  /** Where it is not this machine's, each question carries what it says. */
+  readonly clock: (() => number) | undefined;
 }
 
-type Unsent<T> = T extends unknown ? Omit<T, 'id' | 'nowMs'> : never;
-
-interface Pending {
-  readonly resolve: (reply: Reply) => void;
-  readonly reject: (error: unknown) => void;
-  readonly onLocked?: (reply: Extract<Reply, { kind: 'locked' }>) => void;
-}
-
-/** Run from its sources, as the tests do, the thread still is the built one: Node loads no TypeScript. */
-function workerUrl(): URL {
-  const beside = new URL('./sqlite-worker.js', import.meta.url);
-  return existsSync(beside)
-    ? beside
-    : new URL('../../../dist/storage/sqlite/sqlite-worker.js', import.meta.url);
-}
-
-/** A storage whose connection lives in a worker thread, which is started anew should it die. */
-export async function openSqliteWorker(
-  options: SqliteWorkerOptions,
+/** A storage whose connection lives on a thread of its own, which is started anew should it die. */
+export async function openWorkerStorage(
+  { path: named, durability, clock }: WorkerStorageOptions,
   capabilities: Capabilities,
 ): Promise<Storage> {
-  const { path, clock } = options;
-  const pending = new Map<number, Pending>();
-  let questions = 0;
-  let closed = false;
-  let worker: Promise<Worker> | undefined;
+  // A thread that is started later must not look elsewhere because the process has changed its directory.
+  const path = absolutePath(named);
+  let thread = await startWorkerThread({ path, durability });
+  let starting: Promise<WorkerThread> | undefined;
+  let asking = 0;
+  let closing: Promise<void> | undefined;
 
-  function start(): Promise<Worker> {
-    const started = new Worker(workerUrl(), { workerData: { path, durability: options.durability } });
-    return new Promise((resolve, reject) => {
-      started.on('message', (reply: Reply) => {
-        if (reply.id !== 0) return receive(started, reply);
-        if (reply.kind === 'failed') reject(openErrorOf(reply.message));
-        else resolve(started);
-      });
-      started.on('error', (error) => reject(error));
-      started.on('exit', () => {
-        worker = undefined;
-        reject(new StorageUnavailableError(`${path}: its thread ended`, { outcome: 'none' }));
-        for (const waiting of pending.values()) {
-          waiting.reject(new StorageUnavailableError(`${path}: its thread ended`, { outcome: 'unknown' }));
-        }
-        pending.clear();
-      });
-    });
+  async function running(): Promise<WorkerThread> {
+    if (!thread.ended) return thread;
+    starting ??= startWorkerThread({ path, durability }).finally(() => (starting = undefined));
+    thread = await starting;
+    return thread;
   }
 
-  function receive(from: Worker, reply: Reply): void {
-    const waiting = pending.get(reply.id);
-    if (!waiting) return;
-    if (reply.kind === 'locked') return waiting.onLocked?.(reply);
-    pending.delete(reply.id);
-    // Nothing under way must not keep the process alive; something under way must.
-    if (pending.size === 0) from.unref();
-    if (reply.kind === 'failed') {
-      waiting.reject(new StorageUnavailableError(reply.message, { outcome: reply.outcome }));
-    } else {
-      waiting.resolve(reply);
+  async function locked(keys: readonly Key[], run: Parameters<Storage['locked']>[1]): Promise<LockedAnswer> {
+    const used = await running();
+    const id = used.nextId();
+    const taken = await used.ask(id, { kind: 'lock', keys }, clock?.());
+    if (taken.kind === 'busy') return { busy: true, nowMs: taken.nowMs };
+    let group: Flat;
+    try {
+      group = flattenGroup(run(readRecords(taken.flat), taken.nowMs));
+    } catch (error) {
+      // Whether the lock was still held makes no difference to what is thrown.
+      await used.ask(id, { kind: 'decide', group: null }, clock?.()).catch(() => undefined);
+      throw error;
+    }
+    const done = await used.ask(id, { kind: 'decide', group }, clock?.());
+    return { outcomes: readOutcomes(flatOf(done)), nowMs: done.nowMs };
+  }
+
+  async function ask(body: QuestionBody): Promise<Answered> {
+    const used = await running();
+    return used.ask(used.nextId(), body, clock?.());
+  }
+
+  /** Counts what is under way, and refuses what comes after the end. */
+  async function counted<T>(work: () => Promise<T>): Promise<T> {
+    if (closing) throw new StorageUnavailableError(`sqlite: ${path} was closed`, { outcome: 'none' });
+    asking++;
+    try {
+      return await work();
+    } finally {
+      asking--;
     }
   }
 
-  function post(to: Worker, id: number, question: Unsent<Question>): void {
-    to.postMessage(options.ownClock ? { ...question, id } : { ...question, id, nowMs: clock() });
+  async function closeThread(): Promise<void> {
+    while (asking > 0) await new Promise((resolve) => setTimeout(resolve, 1));
+    await thread.close();
   }
 
-  async function ask<K extends Reply['kind']>(
-    question: Unsent<Question>,
-    onLocked?: (reply: Extract<Reply, { kind: 'locked' }>, thread: Worker) => void,
-  ): Promise<Extract<Reply, { kind: K }>> {
-    if (closed && question.kind !== 'close') {
-      throw new StorageUnavailableError(`${path}: it was closed`, { outcome: 'none' });
-    }
-    const thread = await (worker ??= start());
-    const id = ++questions;
-    thread.ref();
-    const reply = await new Promise<Reply>((resolve, reject) => {
-      pending.set(id, {
-        resolve,
-        reject,
-        ...(onLocked && { onLocked: (locked) => onLocked(locked, thread) }),
-      });
-      post(thread, id, question);
-    });
-    return reply as Extract<Reply, { kind: K }>;
-  }
-
-  (await (worker = start())).unref();
   return {
     capabilities,
-    clock,
-    async read(keys) {
-      const { records, nowMs } = await ask<'records'>({ kind: 'read', keys });
-      return { records: records.map(fromWire), nowMs };
-    },
-    async commit(transactions) {
-      const wire = transactions.map(transactionToWire);
-      const { outcomes, nowMs } = await ask<'outcomes'>({ kind: 'commit', transactions: wire });
-      return { outcomes: outcomes.map(outcomeFromWire), nowMs };
-    },
-    async locked(keys, run) {
-      let thrown: { error: unknown } | undefined;
-      const decide = (locked: Extract<Reply, { kind: 'locked' }>, thread: Worker): void => {
-        let transactions: readonly Transaction[] | undefined;
-        try {
-          transactions = run(locked.records.map(fromWire), locked.nowMs);
-        } catch (error) {
-          thrown = { error };
-        }
-        post(thread, locked.id, {
-          kind: 'decided',
-          transactions: transactions?.map(transactionToWire) ?? 'nothing',
-        });
-      };
-      try {
-        const reply = await ask<'outcomes' | 'busy'>({ kind: 'lock', keys }, decide);
-        if (reply.kind === 'busy') return { busy: true, nowMs: reply.nowMs };
-        return { outcomes: reply.outcomes.map(outcomeFromWire), nowMs: reply.nowMs };
-      } catch (error) {
-        throw thrown ? thrown.error : error;
-      }
-    },
-    async range(query) {
-      const { records, nowMs } = await ask<'records'>({ kind: 'range', query });
-      return { records: records.map((record) => fromWire(record) as StoredRecord), nowMs };
-    },
-    async sweep(limit) {
-      const { keys, nowMs } = await ask<'keys'>({ kind: 'sweep', limit });
-      return { keys, nowMs };
-    },
-    async close() {
-      if (closed) return;
-      closed = true;
-      if (worker) await ask<'closed'>({ kind: 'close' });
-    },
+    clock: clock ?? Date.now,
+    read: (keys) =>
+      counted(async () => {
+        const done = await ask({ kind: 'read', keys });
+        return { records: readRecords(flatOf(done)), nowMs: done.nowMs };
+      }),
+    commit: (transactions) =>
+      counted(async () => {
+        const done = await ask({ kind: 'commit', group: flattenGroup(transactions) });
+        return { outcomes: readOutcomes(flatOf(done)), nowMs: done.nowMs };
+      }),
+    locked: (keys, run) => counted(() => locked(keys, run)),
+    range: (query) =>
+      counted(async () => {
+        const done = await ask({ kind: 'range', query });
+        return { records: readRecords(flatOf(done)) as StoredRecord[], nowMs: done.nowMs };
+      }),
+    sweep: (limit) =>
+      counted(async () => {
+        const done = await ask({ kind: 'sweep', limit });
+        return { keys: flatOf(done) as Key[], nowMs: done.nowMs };
+      }),
+    close: () => (closing ??= closeThread()),
   };
 }
 
-function openErrorOf(message: string): AmbitError {
-  const [code = '', ...rest] = message.split('\n');
-  return new AmbitError(code as AmbitErrorCode, rest.join(' '));
+function flatOf(answered: Answered): Extract<Answered, { kind: 'done' }>['flat'] {
+  return answered.kind === 'done' ? answered.flat : [];
 }

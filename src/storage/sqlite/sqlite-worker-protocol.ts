@@ -1,100 +1,140 @@
-import type {
-  Key,
-  Outcome,
-  RangeQuery,
-  StoredRecord,
-  Transaction,
-  Version,
-  WriteOutcome,
+import {
+  type AmbitErrorCode,
+  type Key,
+  type Outcome,
+  type RangeQuery,
+  type StoredRecord,
+  type Transaction,
+  Value,
+  type Version,
+  type Write,
+  type WriteOutcome,
 } from '../storage.js';
-import { Value } from '../storage.js';
 
-/** A record as it crosses the thread border: class instances do not. */
-export interface WireRecord {
-  readonly key: Key;
-  readonly version: Version;
-  readonly text: string;
-  readonly expiresAtMs?: number;
-}
+/** Records, groups and outcomes laid end to end: class instances do not cross threads, and one flat array is cheaper to copy than many objects. */
+export type Flat = readonly (string | number | null)[];
 
-export type WireWrite =
-  | { readonly kind: 'put'; readonly expected: Version | null; readonly record: WireRecord }
-  | { readonly kind: 'delete' | 'check'; readonly key: Key; readonly expected: Version | null };
+/** What the main thread asks. */
+export type Question = {
+  readonly id: number;
+  /** What the storage's clock says, where it is not this machine's. */
+  readonly nowMs: number | undefined;
+} & QuestionBody;
 
-export interface WireTransaction {
-  readonly writes: readonly WireWrite[];
-  readonly notAfterMs?: number;
-}
-
-export type WireOutcome =
-  | { readonly status: 'ok' | 'late' }
-  | { readonly status: 'conflict'; readonly current: readonly (WireRecord | undefined)[] };
-
-/** What the main thread asks; `nowMs` is the clock to judge by, where it is not the machine's. */
-export type Question = { readonly id: number; readonly nowMs?: number } & (
+export type QuestionBody =
   | { readonly kind: 'read'; readonly keys: readonly Key[] }
-  | { readonly kind: 'commit'; readonly transactions: readonly WireTransaction[] }
+  | { readonly kind: 'commit'; readonly group: Flat }
   | { readonly kind: 'lock'; readonly keys: readonly Key[] }
-  | { readonly kind: 'decided'; readonly transactions: readonly WireTransaction[] | 'nothing' }
+  /** Follows a `locked` with the same id; null lets go of the lock with nothing written. */
+  | { readonly kind: 'decide'; readonly group: Flat | null }
   | { readonly kind: 'range'; readonly query: RangeQuery }
   | { readonly kind: 'sweep'; readonly limit: number }
-  | { readonly kind: 'close' }
-);
+  | { readonly kind: 'close' };
 
-/** What the worker answers: `locked` is followed by another answer to the same question, once `decided` has come. */
-export type Reply = { readonly id: number } & (
-  | {
-      readonly kind: 'records';
-      readonly records: readonly (WireRecord | undefined)[];
-      readonly nowMs: number;
-    }
-  | { readonly kind: 'locked'; readonly records: readonly (WireRecord | undefined)[]; readonly nowMs: number }
-  | { readonly kind: 'outcomes'; readonly outcomes: readonly WireOutcome[]; readonly nowMs: number }
+/** What the worker answers, once for each question; `locked` is an answer to `lock`, and `decide` a question of its own. */
+export type Reply = { readonly id: number } & ReplyBody;
+
+export type ReplyBody =
+  | { readonly kind: 'done'; readonly nowMs: number; readonly flat: Flat }
   | { readonly kind: 'busy'; readonly nowMs: number }
-  | { readonly kind: 'keys'; readonly keys: readonly Key[]; readonly nowMs: number }
-  | { readonly kind: 'closed' }
-  | { readonly kind: 'failed'; readonly message: string; readonly outcome: WriteOutcome }
-);
+  | {
+      readonly kind: 'failed';
+      readonly code: AmbitErrorCode | undefined;
+      readonly message: string;
+      readonly outcome: WriteOutcome;
+    };
 
-export function toWire(record: StoredRecord | undefined): WireRecord | undefined {
-  if (!record) return undefined;
-  const { key, version, value, expiresAtMs } = record;
-  return expiresAtMs === undefined
-    ? { key, version, text: value.text }
-    : { key, version, text: value.text, expiresAtMs };
+/** The id under which the worker says that it is open, or why not. */
+export const openingId = 0;
+
+export function flattenRecords(records: readonly (StoredRecord | undefined)[]): Flat {
+  const flat: (string | number | null)[] = [];
+  for (const record of records) pushRecord(flat, record);
+  return flat;
 }
 
-export function fromWire(record: WireRecord | undefined): StoredRecord | undefined {
-  if (!record) return undefined;
-  const { key, version, text, expiresAtMs } = record;
-  const value = Value.fromText(text);
-  return expiresAtMs === undefined ? { key, version, value } : { key, version, value, expiresAtMs };
+export function readRecords(flat: Flat): (StoredRecord | undefined)[] {
+  const records: (StoredRecord | undefined)[] = [];
+  const at = { index: 0 };
+  while (at.index < flat.length) records.push(takeRecord(flat, at));
+  return records;
 }
 
-export function transactionToWire({ writes, notAfterMs }: Transaction): WireTransaction {
-  const wire = writes.map((write): WireWrite => {
-    if (write.kind !== 'put') return write;
-    return { kind: 'put', expected: write.expected, record: toWire(write) as WireRecord };
-  });
-  return notAfterMs === undefined ? { writes: wire } : { writes: wire, notAfterMs };
+/** For each transaction: how many writes, `notAfterMs`, then key, expected version and kind of each, and of a put the rest. */
+export function flattenGroup(transactions: readonly Transaction[]): Flat {
+  const flat: (string | number | null)[] = [];
+  for (const { writes, notAfterMs } of transactions) {
+    flat.push(writes.length, notAfterMs ?? null);
+    for (const write of writes) {
+      flat.push(write.key, write.expected, write.kind);
+      if (write.kind === 'put') flat.push(write.version, write.value.text, write.expiresAtMs ?? null);
+    }
+  }
+  return flat;
 }
 
-export function transactionFromWire({ writes, notAfterMs }: WireTransaction): Transaction {
-  const full = writes.map((write) => {
-    if (write.kind !== 'put') return { kind: write.kind, key: write.key, expected: write.expected };
-    return { kind: write.kind, expected: write.expected, ...(fromWire(write.record) as StoredRecord) };
-  });
-  return notAfterMs === undefined ? { writes: full } : { writes: full, notAfterMs };
+export function readGroup(flat: Flat): Transaction[] {
+  const transactions: Transaction[] = [];
+  const at = { index: 0 };
+  while (at.index < flat.length) {
+    const count = flat[at.index++] as number;
+    const notAfterMs = flat[at.index++] as number | null;
+    const writes: Write[] = [];
+    for (let write = 0; write < count; write++) writes.push(takeWrite(flat, at));
+    transactions.push(notAfterMs === null ? { writes } : { writes, notAfterMs });
+  }
+  return transactions;
 }
 
-export function outcomeToWire(outcome: Outcome): WireOutcome {
-  return outcome.status === 'conflict'
-    ? { status: 'conflict', current: outcome.current.map(toWire) }
-    : outcome;
+/** For each outcome its status, and of a conflict how many records, and these. */
+export function flattenOutcomes(outcomes: readonly Outcome[]): Flat {
+  const flat: (string | number | null)[] = [];
+  for (const outcome of outcomes) {
+    flat.push(outcome.status);
+    if (outcome.status !== 'conflict') continue;
+    flat.push(outcome.current.length);
+    for (const record of outcome.current) pushRecord(flat, record);
+  }
+  return flat;
 }
 
-export function outcomeFromWire(outcome: WireOutcome): Outcome {
-  return outcome.status === 'conflict'
-    ? { status: 'conflict', current: outcome.current.map(fromWire) }
-    : { status: outcome.status };
+export function readOutcomes(flat: Flat): Outcome[] {
+  const outcomes: Outcome[] = [];
+  const at = { index: 0 };
+  while (at.index < flat.length) {
+    const status = flat[at.index++] as Outcome['status'];
+    if (status !== 'conflict') {
+      outcomes.push({ status });
+      continue;
+    }
+    const count = flat[at.index++] as number;
+    outcomes.push({ status, current: Array.from({ length: count }, () => takeRecord(flat, at)) });
+  }
+  return outcomes;
+}
+
+function pushRecord(flat: (string | number | null)[], record: StoredRecord | undefined): void {
+  if (record) flat.push(record.key, record.version, record.value.text, record.expiresAtMs ?? null);
+  else flat.push(null);
+}
+
+function takeRecord(flat: Flat, at: { index: number }): StoredRecord | undefined {
+  const key = flat[at.index++] as Key | null;
+  if (key === null) return undefined;
+  const version = flat[at.index++] as Version;
+  const value = Value.fromText(flat[at.index++] as string);
+  const expiresAtMs = flat[at.index++] as number | null;
+  return expiresAtMs === null ? { key, version, value } : { key, version, value, expiresAtMs };
+}
+
+function takeWrite(flat: Flat, at: { index: number }): Write {
+  const key = flat[at.index++] as Key;
+  const expected = flat[at.index++] as Version | null;
+  const kind = flat[at.index++] as Write['kind'];
+  if (kind !== 'put') return { kind, key, expected };
+  const version = flat[at.index++] as Version;
+  const value = Value.fromText(flat[at.index++] as string);
+  const expiresAtMs = flat[at.index++] as number | null;
+  const put = { kind, key, expected, version, value };
+  return expiresAtMs === null ? put : { ...put, expiresAtMs };
 }

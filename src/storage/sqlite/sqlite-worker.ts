@@ -1,107 +1,106 @@
-/** The thread that holds the connection when the event loop of the main thread must stay free. */
+/** The thread that holds the connection, where the event loop of the main thread must stay free. */
+import { AmbitError, type CommitAnswer, StorageUnavailableError } from '../storage.js';
+import {
+  flattenOutcomes,
+  flattenRecords,
+  openingId,
+  type Question,
+  type Reply,
+  type ReplyBody,
+  readGroup,
+} from './sqlite-worker-protocol.js';
 import { parentPort, workerData } from 'node:worker_threads';
-import type { Question, Reply } from './sqlite-worker-protocol.js';
-import { outcomeToWire, toWire, transactionFromWire } from './sqlite-worker-protocol.js';
-import { StorageUnavailableError, type Transaction } from '../storage.js';
-import { createSqliteSession } from './sqlite-session.js';
-import { openPatiently } from './sqlite-storage.js';
+import type { SqliteExecutor, SqliteHold } from './sqlite-executor.js';
+import type { WorkerOptions } from './sqlite-worker-thread.js';
+import { openExecutor } from './sqlite-open.js';
 
-/** How long the main thread may take to decide while the file is locked: longer, and it is held for nobody. */
+/** How long the main thread may take to decide while the file is locked: everybody else waits for it. */
 const decisionWaitMsMax = 2_000;
 
-const { path, durability } = workerData as { path: string; durability: 'power' | 'process' };
 const port = parentPort;
-if (!port) throw new Error('this file is a worker; import sqlite-storage instead');
+if (!port) throw new Error('sqlite-worker is started by sqliteStorage({ eventLoop: "free" }), not imported');
 
-let nowMs: number | undefined;
-let decide: ((transactions: readonly Transaction[] | 'nothing') => void) | undefined;
-const send = (reply: Reply): void => port.postMessage(reply);
+/** The clock of the storage: this machine's, or what the main thread said last. */
+let toldMs: number | undefined;
+const clock = (): number => toldMs ?? Date.now();
+const holds = new Map<number, { readonly hold: SqliteHold; readonly timer: NodeJS.Timeout }>();
+const send = (id: number, body: ReplyBody): void => port.postMessage({ id, ...body } satisfies Reply);
 
 try {
-  const database = await openPatiently(path, durability);
-  const session = createSqliteSession(database, path, () => nowMs ?? Date.now());
-  // One after the other: while the file is locked for one question, no other may begin a transaction.
-  let turn = Promise.resolve();
-  port.on('message', (question: Question) => {
-    if (question.kind === 'decided') {
-      nowMs = question.nowMs;
-      decide?.(
-        question.transactions === 'nothing' ? 'nothing' : question.transactions.map(transactionFromWire),
-      );
-      return;
-    }
-    turn = turn.then(async () => {
-      nowMs = question.nowMs;
-      try {
-        if (question.kind === 'close') {
-          database.close();
-          send({ id: question.id, kind: 'closed' });
-          port.close();
-        } else {
-          send(await answer(session, question));
-        }
-      } catch (error) {
-        const outcome = error instanceof StorageUnavailableError ? error.outcome : 'none';
-        send({ id: question.id, kind: 'failed', outcome, message: messageOf(error) });
-      }
-    });
-  });
-  send({ id: 0, kind: 'closed' });
+  const executor = await openExecutor({ ...(workerData as WorkerOptions), clock });
+  port.on('message', (question: Question) => void serve(executor, question));
+  send(openingId, { kind: 'done', nowMs: clock(), flat: [] });
 } catch (error) {
-  const code = (error as { code?: unknown }).code;
-  send({ id: 0, kind: 'failed', outcome: 'none', message: `${String(code)}\n${messageOf(error)}` });
+  send(openingId, failed(error));
 }
 
-type Asked = Exclude<Question, { kind: 'close' | 'decided' }>;
+async function serve(executor: SqliteExecutor, question: Question): Promise<void> {
+  toldMs = question.nowMs;
+  try {
+    send(question.id, await answer(executor, question));
+  } catch (error) {
+    send(question.id, failed(error));
+  }
+  // The thread ends when nothing can reach it any more.
+  if (question.kind === 'close') port?.close();
+}
 
-async function answer(session: ReturnType<typeof createSqliteSession>, question: Asked): Promise<Reply> {
-  const { id } = question;
+async function answer(executor: SqliteExecutor, question: Question): Promise<ReplyBody> {
   switch (question.kind) {
     case 'read': {
-      const answered = await session.read(question.keys);
-      return { id, kind: 'records', records: answered.records.map(toWire), nowMs: answered.nowMs };
+      const { records, nowMs } = await executor.read(question.keys);
+      return { kind: 'done', nowMs, flat: flattenRecords(records) };
+    }
+    case 'commit':
+      return committed(await executor.commit(readGroup(question.group)));
+    case 'lock': {
+      const hold = await executor.lock(question.keys);
+      if (!hold) return { kind: 'busy', nowMs: clock() };
+      const timer = setTimeout(() => letGo(question.id)?.abandon(), decisionWaitMsMax);
+      holds.set(question.id, { hold, timer });
+      return { kind: 'done', nowMs: hold.nowMs, flat: flattenRecords(hold.records) };
+    }
+    case 'decide': {
+      const hold = letGo(question.id);
+      if (!hold) throw new StorageUnavailableError('sqlite: decided too late', { outcome: 'none' });
+      if (question.group !== null) return committed(hold.commit(readGroup(question.group)));
+      hold.abandon();
+      return { kind: 'done', nowMs: clock(), flat: [] };
     }
     case 'range': {
-      const answered = await session.range(question.query);
-      return { id, kind: 'records', records: answered.records.map(toWire), nowMs: answered.nowMs };
-    }
-    case 'commit': {
-      const answered = await session.commit(question.transactions.map(transactionFromWire));
-      return { id, kind: 'outcomes', outcomes: answered.outcomes.map(outcomeToWire), nowMs: answered.nowMs };
-    }
-    case 'lock': {
-      const answered = await session.locked(question.keys, (records, atMs) => {
-        const decided = decision();
-        send({ id, kind: 'locked', records: records.map(toWire), nowMs: atMs });
-        return decided;
-      });
-      if (answered.busy) return { id, kind: 'busy', nowMs: answered.nowMs };
-      return { id, kind: 'outcomes', outcomes: answered.outcomes.map(outcomeToWire), nowMs: answered.nowMs };
+      const { records, nowMs } = await executor.range(question.query);
+      return { kind: 'done', nowMs, flat: flattenRecords(records) };
     }
     case 'sweep': {
-      const answered = await session.sweep(question.limit);
-      return { id, kind: 'keys', keys: answered.keys, nowMs: answered.nowMs };
+      const { keys, nowMs } = await executor.sweep(question.limit);
+      return { kind: 'done', nowMs, flat: keys };
     }
+    case 'close': {
+      await executor.close();
+      return { kind: 'done', nowMs: clock(), flat: [] };
+    }
+    default:
+      return question satisfies never;
   }
 }
 
-/** Waits for what the main thread decides about the records it was sent; nothing is written if it does not in time. */
-function decision(): Promise<readonly Transaction[]> {
-  return new Promise((resolve, reject) => {
-    const giveUp = (reason: string): void => {
-      decide = undefined;
-      reject(new StorageUnavailableError(`${path}: ${reason}`, { outcome: 'none' }));
-    };
-    const timer = setTimeout(() => giveUp('the main thread did not decide in time'), decisionWaitMsMax);
-    decide = (transactions) => {
-      clearTimeout(timer);
-      decide = undefined;
-      if (transactions === 'nothing') giveUp('the call failed');
-      else resolve(transactions);
-    };
-  });
+/** Takes a hold out of the bound on its time, for whoever ends it. */
+function letGo(id: number): SqliteHold | undefined {
+  const found = holds.get(id);
+  clearTimeout(found?.timer);
+  holds.delete(id);
+  return found?.hold;
 }
 
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
+function committed({ outcomes, nowMs }: CommitAnswer): ReplyBody {
+  return { kind: 'done', nowMs, flat: flattenOutcomes(outcomes) };
+}
+
+function failed(error: unknown): ReplyBody {
+  return {
+    kind: 'failed',
+    code: error instanceof AmbitError ? error.code : undefined,
+    message: error instanceof Error ? error.message : String(error),
+    outcome: error instanceof StorageUnavailableError ? error.outcome : 'none',
+  };
 }

@@ -1,0 +1,30 @@
+import { absolutePath, prepareFile } from './sqlite-file.js';
+import { connect, type SqliteConnection, type SqliteConnectionOptions } from './sqlite-connection.js';
+import { createExecutor, lockRetryMs, lockWaitMsMax, type SqliteExecutor } from './sqlite-executor.js';
+import { isBusy, openingError } from './sqlite-errors.js';
+import { loadDriver } from './sqlite-driver.js';
+
+/** Opens a file on this thread, creating it where it is missing. Throws what `sqliteStorage` says. */
+export async function openExecutor(
+  options: SqliteConnectionOptions & { readonly clock: () => number },
+): Promise<SqliteExecutor> {
+  const path = absolutePath(options.path);
+  const { durability, clock } = options;
+  const driver = await loadDriver();
+  prepareFile(path);
+  const reconnect = (): SqliteConnection => connect(driver, { path, durability });
+  return createExecutor(await patiently(reconnect, path), { path, clock, reconnect });
+}
+
+/** Of processes that open a new file at once, all but one find it locked for a moment. */
+async function patiently(open: () => SqliteConnection, path: string): Promise<SqliteConnection> {
+  const startMs = performance.now();
+  for (;;) {
+    try {
+      return open();
+    } catch (error) {
+      if (!isBusy(error) || performance.now() - startMs > lockWaitMsMax) throw openingError(path, error);
+    }
+    await new Promise((resolve) => setTimeout(resolve, lockRetryMs));
+  }
+}
