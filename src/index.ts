@@ -1,0 +1,34 @@
+/**
+ * Ambit: bounded, exact and durable sessions for AI agents.
+ *
+ * Other doors: `ambit/memory` and `ambit/sqlite` open stores by hand, `ambit/storage` is what a backend author reads, and
+ * `ambit/testing` is what proves a backend.
+ */
+
+// Opening
+export { type Ambit, type AmbitOptions, openAmbit } from './open-ambit.js';
+
+// Task sessions: what goes in and what comes out
+export type {
+  Granted,
+  ListOptions,
+  OpenByNameInput,
+  RateLimit,
+  Sensitivity,
+  TaskSession,
+  TaskSessions,
+  TaskSettings,
+  TaskStatus,
+  TaskSummary,
+  TaskTerms,
+  TaskTermsInput,
+  TaskWarning,
+  UseOptions,
+} from './tasks/task-types.js';
+
+// Refusals are answered, errors are thrown
+export { httpStatusOf, type Refusal, type RefusalCode, type Refused } from './core/refusals.js';
+export { AmbitError, type AmbitErrorCode, type WriteOutcome } from './core/errors.js';
+
+// The store, as far as a user of a URL meets it
+export type { Capabilities, Durability, Storage } from './storage/storage.js';

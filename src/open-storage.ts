@@ -1,0 +1,31 @@
+import type { Durability, Storage } from './storage/storage.js';
+import { AmbitError } from './core/errors.js';
+import { parseStorageUrl } from './core/storage-url.js';
+
+/** Opens the store that a URL names; the backend, and the database library it needs, is loaded only now. */
+export async function openStorage(url: string): Promise<Storage> {
+  const location = parseStorageUrl(url);
+  switch (location.kind) {
+    case 'memory': {
+      const { memoryStorage } = await import('./storage/memory/memory-storage.js');
+      return memoryStorage();
+    }
+    case 'sqlite': {
+      const { sqliteStorage } = await import('./storage/sqlite/sqlite-storage.js');
+      return sqliteStorage(location);
+    }
+  }
+}
+
+const levels: readonly Durability['level'][] = ['none', 'bounded-loss', 'process', 'power'];
+
+/** Refuses a store that keeps less than was asked for. */
+export function assertDurability({ capabilities }: Storage, least: Durability['level']): void {
+  const { level } = capabilities.durability;
+  if (levels.indexOf(level) >= levels.indexOf(least)) return;
+  throw new AmbitError(
+    'DURABILITY_TOO_WEAK',
+    `the ${capabilities.name} store keeps an acknowledged call only to the level "${level}", and "${least}" is asked for; ` +
+      `open it with durability: '${level}' to accept that`,
+  );
+}
