@@ -1,0 +1,103 @@
+import { CliError, exitCodes } from './exit-codes.js';
+import type { RateLimit, Sensitivity, TaskTermsInput } from '../tasks/task-types.js';
+import { type Command, InvalidArgumentError, Option } from 'commander';
+import { parseDuration } from '../core/durations.js';
+
+/** The limits of a session as flags give them; what was not given is not there. */
+export interface LimitFlags {
+  readonly tools?: readonly string[];
+  readonly calls?: number;
+  readonly for?: number;
+  readonly rate?: RateLimit;
+  readonly agent?: string;
+  readonly intent?: string;
+  readonly task?: string;
+  readonly renew?: true;
+}
+
+export interface StorageFlags {
+  readonly storage?: string;
+}
+
+/** Adds the flags that say what a session may do. */
+export function addLimitFlags(command: Command): Command {
+  return command
+    .option(
+      '--tools <globs>',
+      "tools it may call, separated by commas; everything is written '*'",
+      parseGlobs,
+    )
+    .option('--calls <n>', 'calls it may make (default: 1000)', parseWhole)
+    .option(
+      '--for <duration>',
+      'how long it lives: 30s, 5m, 2h (default: 1h, at most 24h)',
+      parseDurationFlag,
+    )
+    .option('--rate <n/duration>', 'how fast calls may come, such as 10/1m', parseRate)
+    .option('--agent <id>', 'who it belongs to')
+    .option('--intent <text>', 'what it is for')
+    .option('--task <name>', 'a name to come back to: joins the session of that name, or creates it');
+}
+
+export function storageFlag(): Option {
+  return new Option(
+    '--storage <url>',
+    'where sessions are kept (default: AMBIT_STORAGE, or a file in your data directory)',
+  );
+}
+
+/** The terms that limits stand for. */
+export function termsOf(flags: LimitFlags, agentId: string, declaredIntent: string): TaskTermsInput {
+  return {
+    agentId,
+    declaredIntent,
+    ...(flags.tools && { authorizedTools: flags.tools }),
+    ...(flags.calls !== undefined && { callBudget: flags.calls }),
+    ...(flags.for !== undefined && { timeLimitMs: flags.for }),
+    ...(flags.rate && { rateLimit: flags.rate }),
+  };
+}
+
+export function parseGlobs(text: string): readonly string[] {
+  const globs = text.split(',').map((glob) => glob.trim());
+  if (globs.some((glob) => glob === ''))
+    throw new InvalidArgumentError('it holds an empty name; write read_file,list_*');
+  return globs;
+}
+
+export function parseWhole(text: string): number {
+  if (!/^\d{1,15}$/.test(text)) throw new InvalidArgumentError('it must be a whole number, such as 50');
+  return Number(text);
+}
+
+export function parseDurationFlag(text: string): number {
+  const durationMs = parseDuration(text);
+  if (durationMs === undefined)
+    throw new InvalidArgumentError('it must be a number and a unit (ms, s, m, h, d), such as 30m');
+  return durationMs;
+}
+
+export function parseRate(text: string): RateLimit {
+  const [, calls = '', per = ''] = /^(\d{1,9})\/(.+)$/.exec(text) ?? [];
+  const perMs = parseDuration(/^[a-z]+$/.test(per) ? `1${per}` : per);
+  if (perMs === undefined)
+    throw new InvalidArgumentError('it must be calls, a slash and a duration, such as 10/1m');
+  return { calls: Number(calls), perMs };
+}
+
+export function parseSensitivity(text: string): Sensitivity {
+  const known = (['public', 'internal', 'confidential', 'restricted'] as const).find(
+    (level) => level === text,
+  );
+  if (!known) throw new InvalidArgumentError('it must be public, internal, confidential or restricted');
+  return known;
+}
+
+/** `--tools` has no default: what a session may do is always written down. */
+export function requireTools(flags: LimitFlags): void {
+  if (flags.tools) return;
+  throw new CliError(
+    "--tools is missing: name the tools it may call, or write --tools '*' for all",
+    exitCodes.usage,
+  );
+}

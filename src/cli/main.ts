@@ -1,0 +1,55 @@
+#!/usr/bin/env node
+import { Command, CommanderError } from 'commander';
+import { CliError, exitCodes } from './exit-codes.js';
+import { readFileSync } from 'node:fs';
+import { runCommand } from './run-command.js';
+import { sessionsCommand } from './sessions-command.js';
+import { unwrapCommand, wrapCommand } from './wrap-command.js';
+
+/** One line on stderr, whatever it was; a stack trace helps nobody who types a command. */
+function fail(error: unknown): void {
+  if (error instanceof CommanderError) {
+    process.exitCode = error.exitCode === 0 ? 0 : exitCodes.usage;
+    return;
+  }
+  const line = (error instanceof Error ? error.message : String(error)).replace(/\s+/g, ' ');
+  process.stderr.write(`ambit: ${line}\n`);
+  process.exitCode = error instanceof CliError ? error.exitCode : 70;
+}
+
+function program(): Command {
+  const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as {
+    version: string;
+  };
+  const ambit = new Command('ambit')
+    .description('bounded, exact and durable sessions for AI agents')
+    .version(version)
+    .enablePositionalOptions()
+    .addCommand(runCommand())
+    .addCommand(sessionsCommand())
+    .addCommand(wrapCommand())
+    .addCommand(unwrapCommand());
+  quiet(ambit);
+  return ambit;
+}
+
+/** Makes commander throw instead of exiting, and say in one line what is wrong. */
+function quiet(command: Command): void {
+  command.exitOverride();
+  command.configureOutput({
+    outputError: (text, write) =>
+      write(
+        `ambit: ${text
+          .replace(/^error: /, '')
+          .trim()
+          .replace(/\s*\n\s*/g, ' ')} (see --help)\n`,
+      ),
+  });
+  for (const child of command.commands) quiet(child as Command);
+}
+
+try {
+  await program().parseAsync();
+} catch (error) {
+  fail(error);
+}

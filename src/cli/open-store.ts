@@ -1,0 +1,32 @@
+import { type Ambit, openAmbit } from '../open-ambit.js';
+import { CliError, exitCodes } from './exit-codes.js';
+import { AmbitError } from '../core/errors.js';
+import envPaths from 'env-paths';
+import { join } from 'node:path';
+import { parseStorageUrl } from '../core/storage-url.js';
+import type { StorageFlags } from './command-options.js';
+
+/** Opens the store that the flags, the environment or else the user's data directory name. */
+export async function openStore({ storage }: StorageFlags): Promise<Ambit> {
+  const url = storage ?? nonEmpty(process.env.AMBIT_STORAGE) ?? defaultStorageUrl();
+  try {
+    const location = parseStorageUrl(url);
+    // A URL that says process, or memory, says what it gives up by name.
+    const durability = location.kind === 'sqlite' ? location.durability : 'none';
+    return await openAmbit({ storage: url, durability });
+  } catch (error) {
+    if (!(error instanceof AmbitError)) throw error;
+    throw new CliError(error.message, error.code === 'INVALID_INPUT' ? exitCodes.usage : exitCodes.store, {
+      cause: error,
+    });
+  }
+}
+
+function defaultStorageUrl(): string {
+  const path = join(envPaths('ambit', { suffix: '' }).data, 'ambit.db');
+  return `sqlite:${path.split('/').map(encodeURIComponent).join('/')}`;
+}
+
+function nonEmpty(text: string | undefined): string | undefined {
+  return text === '' ? undefined : text;
+}
