@@ -1,7 +1,8 @@
 import { absolutePath, prepareFile } from './sqlite-file.js';
 import { connect, type SqliteConnection, type SqliteConnectionOptions } from './sqlite-connection.js';
-import { createExecutor, lockRetryMs, lockWaitMsMax, type SqliteExecutor } from './sqlite-executor.js';
+import { createExecutor, type SqliteExecutor } from './sqlite-executor.js';
 import { isBusy, openingError } from './sqlite-errors.js';
+import { lockWaitMsMax, pauseBeforeRetry, SqliteAccess } from './sqlite-access.js';
 import { loadDriver } from './sqlite-driver.js';
 
 /** Opens a file on this thread, creating it where it is missing. Throws what `sqliteStorage` says. */
@@ -13,7 +14,7 @@ export async function openExecutor(
   const driver = await loadDriver();
   prepareFile(path);
   const reconnect = (): SqliteConnection => connect(driver, { path, durability });
-  return createExecutor(await patiently(reconnect, path), { path, clock, reconnect });
+  return createExecutor(new SqliteAccess(path, await patiently(reconnect, path), reconnect), clock);
 }
 
 /** Of processes that open a new file at once, all but one find it locked for a moment. */
@@ -25,6 +26,6 @@ async function patiently(open: () => SqliteConnection, path: string): Promise<Sq
     } catch (error) {
       if (!isBusy(error) || performance.now() - startMs > lockWaitMsMax) throw openingError(path, error);
     }
-    await new Promise((resolve) => setTimeout(resolve, lockRetryMs));
+    await pauseBeforeRetry();
   }
 }
