@@ -70,6 +70,11 @@ export interface LeashOptions {
   readonly onDecision?: (decision: LeashDecision) => void;
   /** Told, in one line without secrets or arguments, of what was dropped and why. For stderr, never for `output`. */
   readonly onNotice?: (notice: string) => void;
+  /**
+   * Told once when the client is gone and the server's input was ended after what was granted: the moment to give the
+   * server a grace and then stop it (`ServerProcess.stop`).
+   */
+  readonly onClientEnd?: () => void;
   /** Smaller bounds, for tests and for small machines. */
   readonly limits?: Partial<LeashLimits>;
 }

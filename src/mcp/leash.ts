@@ -1,4 +1,15 @@
+import type { Readable } from 'node:stream';
+import { createCallMemory } from './call-memory.js';
+import { handleClientLine } from './client-side.js';
+import { createLineCutter, type FrameLine } from './frame-lines.js';
+import { createFrameWriter } from './frame-writer.js';
+import type { LeashContext, PendingRequest } from './leash-context.js';
+import { leashLimitsDefault, noticesMax } from './leash-limits.js';
 import type { LeashEnd, LeashOptions } from './leash-types.js';
+import { createMethodPolicy } from './method-rules.js';
+import { createRequestTable } from './request-table.js';
+import { handleServerLine } from './server-side.js';
+import { createUpstreamQueue } from './upstream-queue.js';
 
 export type {
   CallContext,
@@ -12,11 +23,141 @@ export type {
 } from './leash-types.js';
 
 /**
- * Passes JSON-RPC lines between an MCP client and an MCP server, and checks every `tools/call` on the way.
+ * Passes JSON-RPC lines between an MCP client and an MCP server (stdio transport, revisions 2025-11-25 and
+ * 2026-07-28), and checks every `tools/call` on the way: it goes upstream once `authorizer.use` has granted it, or is
+ * answered with a refusal. Frames of the client that two parsers could read differently are refused.
  *
- * When the client's input ends, the server's input is ended; the promise resolves once the server's output has ended
- * and everything was written to the client. It never rejects for what either side sends.
+ * When the client's input ends, the server's input is ended after what was granted; the promise resolves once the
+ * server's output has ended and everything was written to the client, whose input is destroyed then. It rejects for
+ * nothing that either side sends; only if `onDecision` throws.
+ *
+ * @example
+ * ```ts
+ * const server = await startServerProcess({ command: 'npx', args: ['-y', '@modelcontextprotocol/server-filesystem', '.'] });
+ * const end = await runLeash({
+ *   authorizer,
+ *   client: { input: process.stdin, output: process.stdout },
+ *   server,
+ *   onClientEnd: () => void server.stop(),
+ * });
+ * ```
  */
-export function runLeash(_options: LeashOptions): Promise<LeashEnd> {
-  return Promise.reject(new Error('the leash is not written yet'));
+export async function runLeash(options: LeashOptions): Promise<LeashEnd> {
+  const { client, server } = options;
+  const counts = { callsGranted: 0, callsRefused: 0 };
+  let endedBy: LeashEnd['endedBy'] | undefined;
+  let fail: (error: unknown) => void = () => {};
+  const failure = new Promise<never>((_, reject) => {
+    fail = reject;
+  });
+
+  const context = createContext(options, {
+    // Nobody hears the answers any more: what else the client says is not to be done either.
+    onClientGone: () => client.input.destroy(),
+    decided(decision) {
+      if (decision.code === 'GRANTED') counts.callsGranted++;
+      else counts.callsRefused++;
+      try {
+        options.onDecision?.(decision);
+      } catch (error) {
+        fail(error);
+      }
+    },
+  });
+
+  async function readClient(): Promise<void> {
+    await pumpLines(client.input, context.limits.upstreamLineBytesMax, async (line) => {
+      if (context.toClient.isClosed || endedBy !== undefined) return;
+      handleClientLine(context, line);
+      await context.upstream.room();
+      await context.toClient.room();
+    });
+    if (endedBy !== undefined) return;
+    endedBy = 'client';
+    // What was granted is sent before the end; no backpressure holds it back, the queue is bounded.
+    await context.upstream.settled();
+    context.toServer.end();
+    options.onClientEnd?.();
+  }
+
+  async function readServer(): Promise<void> {
+    await pumpLines(server.output, context.limits.downstreamLineBytesMax, async (line) => {
+      await handleServerLine(context, line);
+      await context.toClient.room();
+    });
+    endedBy ??= 'server';
+    // Wakes the loop that reads the client, so that no further call is charged.
+    client.input.destroy();
+    await context.upstream.settled();
+    await context.toClient.flushed();
+  }
+
+  readClient().catch(fail);
+  try {
+    await Promise.race([readServer(), failure]);
+    return { endedBy: endedBy ?? 'server', ...counts };
+  } finally {
+    client.input.destroy();
+    context.toServer.end();
+  }
+}
+
+interface ContextHooks {
+  readonly onClientGone: () => void;
+  readonly decided: LeashContext['decided'];
+}
+
+function createContext(options: LeashOptions, hooks: ContextHooks): LeashContext {
+  const limits = { ...leashLimitsDefault, ...options.limits };
+  const memory = createCallMemory();
+  const toServer = createFrameWriter(options.server.input, () => notice('the server no longer reads'));
+  const toClient = createFrameWriter(options.client.output, hooks.onClientGone);
+  let noticesLeft = noticesMax;
+
+  function notice(text: string): void {
+    if (noticesLeft === 0) return;
+    noticesLeft--;
+    options.onNotice?.(noticesLeft === 0 ? `${text} (no more of these are told)` : text);
+  }
+
+  return {
+    authorizer: options.authorizer,
+    limits,
+    memory,
+    policy: createMethodPolicy(options.allowedMethods ?? [], (taskId) => memory.ownsTask(taskId)),
+    clientRequests: createRequestTable<PendingRequest>(limits.requestsInFlightMax),
+    serverRequests: createRequestTable<true>(limits.requestsInFlightMax),
+    toServer,
+    upstream: createUpstreamQueue(toServer),
+    toClient,
+    storeName: (tool) => (options.serverName === undefined ? tool : `${options.serverName}/${tool}`),
+    decided: hooks.decided,
+    notice,
+  };
+}
+
+/** Hands over line after line, waiting for each to be dealt with before more is read. A broken pipe is an end. */
+async function pumpLines(
+  stream: Readable,
+  lineBytesMax: number,
+  handle: (line: FrameLine) => Promise<void>,
+): Promise<void> {
+  const cutter = createLineCutter(lineBytesMax);
+  for await (const chunk of untilBroken(stream)) {
+    for (const line of cutter.push(bytesOf(chunk))) await handle(line);
+  }
+  for (const line of cutter.end()) await handle(line);
+}
+
+/** The chunks of a stream. One that breaks or is destroyed has ended; only errors of who reads it are errors. */
+async function* untilBroken(stream: Readable): AsyncGenerator {
+  try {
+    yield* stream;
+  } catch {
+    // EPIPE, ECONNRESET, or destroyed while it was awaited.
+  }
+}
+
+function bytesOf(chunk: unknown): Buffer {
+  return Buffer.isBuffer(chunk) ? chunk : Buffer.from(chunk as Uint8Array | string);
 }
