@@ -2,8 +2,8 @@
 export interface Contender {
   readonly name: string;
   /** Does one unit of work for caller number `caller`, for the `turn`th time. */
-  readonly work: (caller: number, turn: number) => Promise<unknown> | unknown;
-  readonly close?: () => Promise<unknown> | unknown;
+  readonly work: (caller: number, turn: number) => unknown;
+  readonly close?: () => unknown;
 }
 
 export interface Row {
@@ -51,7 +51,10 @@ export async function compare(plan: Plan, contenders: readonly Contender[]): Pro
     ratios: Object.fromEntries(
       contenders
         .slice(1)
-        .map(({ name }, index) => [name, median(ours.map((value, round) => value / (rates[index + 1]?.[round] ?? 0)))]),
+        .map(({ name }, index) => [
+          name,
+          median(ours.map((value, round) => value / (rates[index + 1]?.[round] ?? 0))),
+        ]),
     ),
     rounds,
   };

@@ -9,7 +9,16 @@
  */
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -43,7 +52,10 @@ export function build({ check }) {
 function compile(outDir, check) {
   const args = [typescript(), '-p', join(root, 'tsconfig.build.json'), '--outDir', outDir];
   args.push(check ? '--noEmitOnError' : '--noCheck');
-  const { status } = spawnSync(process.execPath, args, { cwd: root, stdio: ['ignore', 'inherit', 'inherit'] });
+  const { status } = spawnSync(process.execPath, args, {
+    cwd: root,
+    stdio: ['ignore', 'inherit', 'inherit'],
+  });
   if (status !== 0) fail('build: src/ does not compile; the errors are above, dist/ was left as it was');
 }
 
@@ -104,4 +116,5 @@ function fail(message) {
   process.exit(1);
 }
 
-if (process.argv[1] === fileURLToPath(import.meta.url)) build({ check: !process.argv.includes('--no-check') });
+if (process.argv[1] === fileURLToPath(import.meta.url))
+  build({ check: !process.argv.includes('--no-check') });

@@ -5,16 +5,12 @@ import { parseStorageUrl } from './core/storage-url.js';
 /** Opens the store that a URL names; the backend, and the database library it needs, is loaded only now. */
 export async function openStorage(url: string): Promise<Storage> {
   const location = parseStorageUrl(url);
-  switch (location.kind) {
-    case 'memory': {
-      const { memoryStorage } = await import('./storage/memory/memory-storage.js');
-      return memoryStorage();
-    }
-    case 'sqlite': {
-      const { sqliteStorage } = await import('./storage/sqlite/sqlite-storage.js');
-      return sqliteStorage(location);
-    }
+  if (location.kind === 'memory') {
+    const { memoryStorage } = await import('./storage/memory/memory-storage.js');
+    return memoryStorage();
   }
+  const { sqliteStorage } = await import('./storage/sqlite/sqlite-storage.js');
+  return sqliteStorage(location);
 }
 
 const levels: readonly Durability['level'][] = ['none', 'bounded-loss', 'process', 'power'];

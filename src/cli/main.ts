@@ -45,7 +45,7 @@ function quiet(command: Command): void {
           .replace(/\s*\n\s*/g, ' ')} (see --help)\n`,
       ),
   });
-  for (const child of command.commands) quiet(child as Command);
+  for (const child of command.commands) quiet(child);
 }
 
 try {

@@ -2,7 +2,9 @@ import { type Ambit, openAmbit } from '../open-ambit.js';
 import { CliError, exitCodes } from './exit-codes.js';
 import { AmbitError } from '../core/errors.js';
 import envPaths from 'env-paths';
+import { codeOf } from './session-file.js';
 import { join } from 'node:path';
+import { mkdirSync } from 'node:fs';
 import { parseStorageUrl } from '../core/storage-url.js';
 import type { StorageFlags } from './command-options.js';
 
@@ -23,7 +25,16 @@ export async function openStore({ storage }: StorageFlags): Promise<Ambit> {
 }
 
 function defaultStorageUrl(): string {
-  const path = join(envPaths('ambit', { suffix: '' }).data, 'ambit.db');
+  const directory = envPaths('ambit', { suffix: '' }).data;
+  try {
+    mkdirSync(directory, { recursive: true, mode: 0o700 });
+  } catch (error) {
+    throw new CliError(
+      `${directory}: it cannot be created (${codeOf(error)}); name a store with --storage`,
+      exitCodes.store,
+    );
+  }
+  const path = join(directory, 'ambit.db');
   return `sqlite:${path.split('/').map(encodeURIComponent).join('/')}`;
 }
 

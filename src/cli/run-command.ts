@@ -33,7 +33,7 @@ export function runCommand(): Command {
     .option(
       '--allow-method <glob>',
       'let further MCP methods through, such as resources/*',
-      (glob, before: string[] = []) => [...before, glob],
+      (glob, before: string[] | undefined) => [...(before ?? []), glob],
     )
     .option('--log <file>', 'append one JSON line for every decision')
     .addOption(storageFlag())

@@ -23,7 +23,7 @@ export function wrapCommand(): Command {
     .option(
       '--server <name>',
       'only this server; may be given several times',
-      (name, before: string[] = []) => [...before, name],
+      (name, before: string[] | undefined) => [...(before ?? []), name],
     )
     .option('--log <file>', 'append one JSON line for every decision')
     .addOption(storageFlag())

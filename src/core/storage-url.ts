@@ -28,7 +28,7 @@ const schemesToCome: readonly string[] = ['file', 'postgres', 'postgresql', 'red
 export function parseStorageUrl(text: string): StorageLocation {
   if (typeof text !== 'string') throw new TypeError('a storage URL must be a string');
   const [, scheme = '', rest = ''] = /^([A-Za-z][A-Za-z0-9+.-]*):(.*)$/s.exec(text) ?? [];
-  const [path = '', query = ''] = splitOnce(rest, '?');
+  const [path, query = ''] = splitOnce(rest, '?');
   const parameters = parametersOf(text, query);
   switch (scheme.toLowerCase()) {
     case 'memory':
@@ -79,7 +79,7 @@ function sqlitePath(text: string, path: string): string {
 function parametersOf(text: string, query: string): Map<string, string> {
   const parameters = new Map<string, string>();
   for (const pair of query === '' ? [] : query.split('&')) {
-    const [name = '', value = ''] = splitOnce(pair, '=');
+    const [name, value = ''] = splitOnce(pair, '=');
     if (parameters.has(name)) throw invalid(text, `it gives ${JSON.stringify(name)} twice`);
     parameters.set(name, decoding(text, value));
   }

@@ -6,7 +6,7 @@ import {
   queuedCallsMax,
   queueFullRetryAfterMs,
 } from './engine-limits.js';
-import type { Expected, Storage, StoredRecord, Transaction } from '../storage/storage.js';
+import type { Storage, StoredRecord, Transaction } from '../storage/storage.js';
 import { failureOf, unavailable } from './unavailable.js';
 import { type Round, type RoundContext, runAgainstCache, runInsideLock, timed } from './rounds.js';
 import { estimatedClock, localClock } from './store-clock.js';
@@ -168,8 +168,8 @@ export function createEngine(storage: Storage, options: EngineOptions): Engine {
 
     async read<T>(keys: readonly Key<T>[]) {
       try {
-        const answer = await timed(context, () => storage.read(keys));
-        const values = answer.records.map((record) => record?.value.json as T | undefined);
+        const { records } = await timed(context, () => storage.read(keys));
+        const values = records.map((record) => record?.value.json as T | undefined);
         return { ok: true, values, now: clock.now() };
       } catch (error) {
         return refusedBy(error);
@@ -178,8 +178,8 @@ export function createEngine(storage: Storage, options: EngineOptions): Engine {
 
     async range<T>(query: EngineRange) {
       try {
-        const answer = await timed(context, () => storage.range(query));
-        const entries = answer.records.map((record) => ({
+        const { records } = await timed(context, () => storage.range(query));
+        const entries = records.map((record) => ({
           key: record.key as Key<T>,
           value: record.value.json as T,
         }));

@@ -36,10 +36,11 @@ interface Undo<C> {
 }
 
 /** The private throw that stops a body which touched a key nobody loaded. Bodies have no try/catch. */
-export class KeysNeeded {
+export class KeysNeeded extends Error {
   readonly keys: readonly Key[];
 
   constructor(keys: readonly Key[]) {
+    super('a body touched keys that were not loaded');
     this.keys = keys;
   }
 }

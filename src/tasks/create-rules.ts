@@ -201,6 +201,7 @@ function termsRecord(
   };
 }
 
-function termsOf({ tokenSha256: _, ...terms }: TermsRecord): TaskTerms {
+function termsOf(record: TermsRecord): TaskTerms {
+  const { tokenSha256: _hidden, ...terms } = record;
   return terms;
 }

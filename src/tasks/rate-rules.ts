@@ -34,7 +34,7 @@ export function takeRate(
         calls,
         now,
       );
-    case 'fixed':
+    default:
       return takeFixed(limit, state as { startMs: number; calls: number } | null, calls, now);
   }
 }

@@ -40,10 +40,11 @@ export interface CheckedTerms {
 }
 
 /** What is wrong with a field, thrown within this file only. */
-class Wrong {
+class Wrong extends Error {
   readonly refusal: Refused;
 
   constructor(field: string, problem: string) {
+    super(problem);
     this.refusal = invalidInput(field, problem);
   }
 }

@@ -108,7 +108,7 @@ export function statusAt(use: UseRecord, latestMs: number): TaskStatus {
 
 /** A session as callers see it. */
 export function sessionOf(terms: TermsRecord, use: UseRecord, latestMs: number): TaskSession {
-  const { tokenSha256: _, ...shown } = terms;
+  const { tokenSha256: _hidden, ...shown } = terms;
   const session: TaskSession = {
     ...shown,
     callBudget: use.callBudget,

@@ -1,7 +1,6 @@
 import type {
   Capabilities,
   CommitAnswer,
-  LockedAnswer,
   MaybePromise,
   Storage,
   Transaction,
@@ -64,7 +63,7 @@ export function networkStorage(options: {
     async locked(keys, run) {
       await later();
       locks.push(keys);
-      return inner.locked(keys, run) as LockedAnswer;
+      return inner.locked(keys, run);
     },
     async range(query) {
       await later();

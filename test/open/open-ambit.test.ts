@@ -54,10 +54,10 @@ it('takes a store for itself alone', async () => {
 });
 
 it('keeps its files to their owner', async () => {
-  const nested = join(directory, 'made', 'by-us', 'ambit.db');
+  const nested = join(directory, 'made-by-us', 'ambit.db');
   const ambit = await open({ storage: `sqlite:${nested}` });
   await ambit.tasks.create({ agentId: 'a', declaredIntent: 'x' });
-  expect(statSync(join(directory, 'made', 'by-us')).mode & 0o777).toBe(0o700);
+  expect(statSync(join(directory, 'made-by-us')).mode & 0o777).toBe(0o700);
   for (const file of [nested, `${nested}-wal`, `${nested}-shm`])
     expect(statSync(file).mode & 0o777).toBe(0o600);
 });
@@ -69,7 +69,7 @@ it('says in one line what is wrong with a file', async () => {
 
   const foreign = newPath();
   new Sqlite(foreign).exec('CREATE TABLE theirs (x)').close();
-  await expect(open({ storage: `sqlite:${foreign}` })).rejects.toThrow(/not one of Ambit's/);
+  await expect(open({ storage: `sqlite:${foreign}` })).rejects.toThrow(/another program/);
 
   const newer = newPath();
   await (await openAmbit({ storage: `sqlite:${newer}` })).close();

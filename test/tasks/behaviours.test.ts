@@ -46,7 +46,7 @@ describe.each(backends)('task sessions on $name', (backend) => {
       const { id } = await created(world);
       expect(codeOf(await world.tasks.use(id, 'list_files'))).toBe('ok');
       for (const tool of ['write_file', 'READ_FILE', 'read_file2', 'xlist_', 'list_ä', 'list_ b']) {
-        expect(codeOf(await world.tasks.use(id, tool)), tool).toBe('TOOL_NOT_AUTHORIZED');
+        expect([tool, codeOf(await world.tasks.use(id, tool))]).toEqual([tool, 'TOOL_NOT_AUTHORIZED']);
       }
       const none = await world.tasks.create({ agentId: 'a', declaredIntent: 'nothing' });
       expect(none.ok && codeOf(await world.tasks.use(none.session.sessionId, 'read_file'))).toBe(
@@ -464,7 +464,7 @@ describe.each(backends)('task sessions on $name', (backend) => {
         token.toUpperCase(),
       ];
       for (const one of forged)
-        expect(codeOf(await world.tasks.authenticate(one)), one).toBe('SESSION_NOT_FOUND');
+        expect([one, codeOf(await world.tasks.authenticate(one))]).toEqual([one, 'SESSION_NOT_FOUND']);
       const { records } = await world.storage.range({ start: '' as never, end: '~' as never, limit: 100 });
       expect(JSON.stringify(records.map((record) => record.value.json))).not.toContain(secret);
       await world.tasks.close(id);

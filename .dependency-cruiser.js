@@ -1,0 +1,146 @@
+/**
+ * Who may import whom in src/. Arrows point one way:
+ *
+ *   core  <-  storage/storage.ts, engine  <-  tasks, web, scopes, transcripts  <-  mcp, integrations  <-  cli
+ *
+ * A backend stands beside all of them: it knows core and storage/storage.ts, and only the composition root knows it.
+ * A comment says what to do about a violation, not only that there is one.
+ */
+const faces = 'tasks|web|scopes|transcripts';
+const compositionRoot = '^src/open-(ambit|storage)\\.ts$';
+const storageInterface = '^src/storage/storage\\.ts$';
+
+/**
+ * One layer as an allow list: what lies in `from` imports from src/ only what `to` names, and from outside anything.
+ *
+ * @param {string} name
+ * @param {string} from
+ * @param {string[]} to
+ * @param {string} comment
+ * @returns {import('dependency-cruiser').IForbiddenRuleType}
+ */
+function layer(name, from, to, comment) {
+  return {
+    name,
+    severity: 'error',
+    comment,
+    from: { path: from },
+    to: { path: '^src/', pathNot: to },
+  };
+}
+
+/** @type {import('dependency-cruiser').IConfiguration} */
+const configuration = {
+  forbidden: [
+    {
+      name: 'no-cycles',
+      severity: 'error',
+      comment: 'Two files that import each other are one file, or hide a third that both should import.',
+      from: {},
+      to: { circular: true },
+    },
+    {
+      name: 'no-unresolvable',
+      severity: 'error',
+      comment: 'The import leads nowhere: a typing error, or a package that is not installed.',
+      from: {},
+      to: { couldNotResolve: true },
+    },
+    {
+      name: 'no-undeclared-packages',
+      severity: 'error',
+      comment: 'src/ imports what package.json lists as a dependency; a user has no devDependencies.',
+      from: { path: '^src/' },
+      to: { dependencyTypes: ['npm-dev', 'npm-no-pkg', 'npm-unknown'] },
+    },
+    {
+      name: 'rules-are-pure',
+      severity: 'error',
+      comment:
+        'core/ and *-rules.ts import no node:* and no package: they run in a browser console, with no mocks.',
+      from: { path: '(^src/core/|-rules\\.ts$)' },
+      to: { pathNot: '^src/' },
+    },
+    layer('core-stands-alone', '^src/core/', ['^src/core/'], 'core imports nothing outside core.'),
+    layer(
+      'storage-interface-knows-core',
+      storageInterface,
+      ['^src/core/'],
+      'storage.ts is the one file a backend author reads: it imports core only.',
+    ),
+    layer(
+      'engine-knows-no-face',
+      '^src/engine/',
+      ['^src/(engine|core)/', storageInterface],
+      'The engine imports core and storage/storage.ts.',
+    ),
+    layer(
+      'backend-keeps-to-itself',
+      '^src/storage/([^/]+)/',
+      ['^src/storage/$1/', '^src/core/', storageInterface],
+      'A backend imports core, storage/storage.ts and its own folder.',
+    ),
+    layer(
+      'face-knows-no-other',
+      `^src/(${faces})/`,
+      ['^src/$1/', '^src/(core|engine)/', storageInterface],
+      'A face imports core, the engine, the types of storage/storage.ts and its own folder: no backend, no other face.',
+    ),
+    layer(
+      'mcp-stands-on-faces',
+      '^src/mcp/',
+      [`^src/(mcp|core|${faces})/`],
+      'The leash imports faces and core; it knows neither the engine nor a store.',
+    ),
+    layer(
+      'integrations-stand-on-faces',
+      '^src/integrations/',
+      [`^src/(integrations|core|${faces})/`],
+      'An integration imports faces and core.',
+    ),
+    layer(
+      'testing-knows-no-backend',
+      '^src/testing/',
+      ['^src/(testing|core|engine)/', storageInterface],
+      'ambit/testing serves every backend, so it imports none; and no face.',
+    ),
+    layer(
+      'cli-is-thin',
+      '^src/cli/',
+      [`^src/(cli|mcp|core|${faces}|integrations)/`, storageInterface, compositionRoot, '^src/index\\.ts$'],
+      'The command line parses, calls a face and renders: no engine, no backend.',
+    ),
+    {
+      name: 'backends-behind-the-composition-root',
+      severity: 'error',
+      comment: 'Only open-ambit.ts and open-storage.ts choose a backend; everybody else is handed a Storage.',
+      from: { path: '^src/', pathNot: [compositionRoot, '^src/storage/[^/]+/'] },
+      to: { path: '^src/storage/[^/]+/' },
+    },
+    {
+      name: 'doors-are-for-outside',
+      severity: 'error',
+      comment: 'Import the file that holds the thing, not the door it is published through.',
+      from: { path: '^src/', pathNot: '^src/cli/' },
+      to: { path: ['^src/index\\.ts$', '^src/testing/index\\.ts$'] },
+    },
+    {
+      name: 'nobody-knows-the-cli',
+      severity: 'error',
+      comment: 'cli/ is the outermost layer.',
+      from: { path: '^src/', pathNot: '^src/cli/' },
+      to: { path: '^src/cli/' },
+    },
+  ],
+  options: {
+    doNotFollow: { path: 'node_modules' },
+    tsPreCompilationDeps: true,
+    tsConfig: { fileName: 'tsconfig.build.json' },
+    enhancedResolveOptions: {
+      exportsFields: ['exports'],
+      conditionNames: ['import', 'node', 'types', 'default'],
+    },
+  },
+};
+
+export default configuration;
