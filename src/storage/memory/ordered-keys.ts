@@ -26,6 +26,8 @@ interface Place {
 /** Sorted chunks of keys: adding and removing cost a binary search and a short move, and walking is reading arrays. */
 export function createOrderedKeys(): OrderedKeys {
   let chunks: Key[][] = [];
+  // The two orders differ only between two texts that both hold a character from U+D800 on.
+  let compare: typeof compareKeys = compareUnits;
 
   /** The chunk a key is in, or would be added to: the last one that does not begin after it. */
   function chunkOf(key: Key): number {
@@ -33,7 +35,7 @@ export function createOrderedKeys(): OrderedKeys {
     let high = chunks.length - 1;
     while (low < high) {
       const middle = (low + high + 1) >> 1;
-      if (compareKeys((chunks[middle] as Key[])[0] as Key, key) <= 0) low = middle;
+      if (compare((chunks[middle] as Key[])[0] as Key, key) <= 0) low = middle;
       else high = middle - 1;
     }
     return low;
@@ -41,11 +43,12 @@ export function createOrderedKeys(): OrderedKeys {
 
   function placeOf(key: Key): Place {
     const chunk = chunkOf(key);
-    return { chunk, offset: offsetIn(chunks[chunk] ?? [], key) };
+    return { chunk, offset: offsetIn(chunks[chunk] ?? [], key, compare) };
   }
 
   return {
     add(key) {
+      if (compare === compareUnits && /[\ud800-\uffff]/.test(key)) compare = compareKeys;
       const { chunk: position, offset } = placeOf(key);
       const chunk = chunks[position];
       if (!chunk) {
@@ -69,7 +72,6 @@ export function createOrderedKeys(): OrderedKeys {
         chunks.splice(position, 2, chunk.concat(next));
     },
     collect({ start, end, limit, reverse }) {
-      if (compareKeys(start, end) >= 0) return [];
       const walk = reverse === true ? backwards : forwards;
       return walk(chunks, placeOf(start), placeOf(end), limit);
     },
@@ -79,13 +81,19 @@ export function createOrderedKeys(): OrderedKeys {
   };
 }
 
+/** By UTF-16 units: several times as fast as by code point, because the engine of JavaScript does it. */
+function compareUnits(a: string, b: string): number {
+  if (a === b) return 0;
+  return a < b ? -1 : 1;
+}
+
 /** How many keys of a chunk come before this one. */
-function offsetIn(chunk: readonly Key[], key: Key): number {
+function offsetIn(chunk: readonly Key[], key: Key, compare: typeof compareKeys): number {
   let low = 0;
   let high = chunk.length;
   while (low < high) {
     const middle = (low + high) >> 1;
-    if (compareKeys(chunk[middle] as Key, key) < 0) low = middle + 1;
+    if (compare(chunk[middle] as Key, key) < 0) low = middle + 1;
     else high = middle;
   }
   return low;
