@@ -43,6 +43,7 @@ export async function startWorkerThread(options: WorkerOptions): Promise<WorkerT
   const worker = new Worker(workerUrl, { workerData: options, name: 'ambit sqlite' });
   let lastId = openingId;
   let ended = false;
+  let closing = false;
   let reason = 'its thread ended';
 
   const exited = new Promise<void>((resolve) => {
@@ -60,8 +61,8 @@ export async function startWorkerThread(options: WorkerOptions): Promise<WorkerT
   worker.on('message', (reply: Reply) => {
     const asked = pending.get(reply.id);
     pending.delete(reply.id);
-    // Only what is under way keeps the process alive.
-    if (pending.size === 0) worker.unref();
+    // Only what is under way keeps the process alive, the closing included.
+    if (pending.size === 0 && !closing) worker.unref();
     if (reply.kind === 'failed') asked?.reject(errorOf(reply));
     else asked?.resolve(reply);
   });
@@ -88,6 +89,7 @@ export async function startWorkerThread(options: WorkerOptions): Promise<WorkerT
     },
     async close() {
       if (!ended) {
+        closing = true;
         worker.ref();
         worker.postMessage({ id: ++lastId, nowMs: undefined, kind: 'close' });
       }
