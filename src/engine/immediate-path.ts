@@ -21,15 +21,9 @@ import type { RoundContext } from './rounds.js';
  * @returns a function that answers what the body answered; it throws what the body throws
  */
 export function createImmediatePath(context: RoundContext): <T>(body: Body<T>) => T | Refused {
-  const { storage, cache, clock, mint } = context;
-  const view = new ImmediateView((key) => {
-    const known = cache.get(key);
-    if (known) return known.record;
-    const answer = atOnce(storage.read([key]));
-    const record = answer.records[0];
-    cache.set(key, record);
-    return record;
-  });
+  const { storage, clock, mint } = context;
+  // No cache: the store is one, and a second copy of its map only makes both of them colder.
+  const view = new ImmediateView((key) => atOnce(storage.read([key])).records[0]);
 
   /** Commits what the body staged; false where it must run again. */
   function commit(): boolean {
@@ -42,13 +36,7 @@ export function createImmediatePath(context: RoundContext): <T>(body: Body<T>) =
     }
     const transaction =
       view.notAfterMs === Number.POSITIVE_INFINITY ? { writes } : { writes, notAfterMs: view.notAfterMs };
-    const outcome = commitAtOnce(transaction);
-    if (outcome?.status !== 'ok') {
-      for (const write of writes) cache.drop(write.key);
-      return false;
-    }
-    for (const write of writes) cache.set(write.key, write.kind === 'put' ? write : undefined);
-    return true;
+    return commitAtOnce(transaction)?.status === 'ok';
   }
 
   function commitAtOnce(transaction: Transaction): Outcome | undefined {

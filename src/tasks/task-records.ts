@@ -1,5 +1,6 @@
 import type { TaskSession, TaskStatus, TaskTerms, TaskWarning } from './task-types.js';
 import { encodeKey, type Key, keysBelow } from '../core/keys.js';
+import type { GlobMatcher } from './glob-rules.js';
 import type { RateState } from './rate-rules.js';
 
 /** The terms as created: written once, never changed, so it is cached for good and never compared. */
@@ -51,6 +52,8 @@ export interface TaskKeys {
   readonly use: Key<UseRecord>;
   /** What children look at: written when the session is closed, and kept for as long as a child may live. */
   readonly closed: Key<true>;
+  /** The compiled patterns of its tools, made at its first call: terms never change. */
+  matcher: GlobMatcher | undefined;
   /** As `transact` takes them. */
   readonly touched: readonly Key[];
   readonly constants: readonly Key[];
@@ -73,7 +76,7 @@ export function makeTaskKeys(sessionId: string): TaskKeys {
   const terms = encodeKey<TermsRecord>(['task', sessionId]);
   const use = encodeKey<UseRecord>(['task-use', sessionId]);
   const closed = encodeKey<true>(['task-closed', sessionId]);
-  return { sessionId, terms, use, closed, touched: [use], constants: [terms] };
+  return { sessionId, terms, use, closed, matcher: undefined, touched: [use], constants: [terms] };
 }
 
 export const closedKey = (sessionId: string): Key<true> => encodeKey(['task-closed', sessionId]);

@@ -29,8 +29,8 @@ import type { Key } from '../core/keys.js';
 import { listSessions } from './task-listing.js';
 import { v7 as newSessionId } from 'uuid';
 
-/** Keys of sessions used lately: made anew for each call they would cost more than the checks. About 50 MB when full. */
-const knownKeysMax = 50_000;
+/** Keys, and compiled patterns, of sessions used lately: made anew for each call they would cost more than the checks. */
+const knownKeysMax = 20_000;
 
 const sessionIdForm = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 

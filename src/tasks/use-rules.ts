@@ -21,7 +21,7 @@ import {
   type UseRecord,
   useRecord,
 } from './task-records.js';
-import { compileGlobs, type GlobMatcher } from './glob-rules.js';
+import { compileGlobs } from './glob-rules.js';
 import type { Interval } from '../core/time.js';
 import type { Refused } from '../core/refusals.js';
 import { sensitivities } from './task-input-rules.js';
@@ -62,7 +62,7 @@ export function decideUse(
   const latestMs = Math.max(now.latestMs, use.seenAtMs);
   if (request.tools.length === 0) return granted(terms, use, use.callsMade, latestMs);
 
-  const refusal = budgetRefusal(use, request) ?? termsRefusal(terms, request);
+  const refusal = budgetRefusal(use, request) ?? termsRefusal(keys, terms, request);
   if (refusal) return refusal;
   let { rate } = use;
   if (terms.rateLimit) {
@@ -120,8 +120,8 @@ function budgetRefusal(use: UseRecord, request: UseRequest): Refused | undefined
     : undefined;
 }
 
-function termsRefusal(terms: TermsRecord, request: UseRequest): Refused | undefined {
-  const matcher = matcherOf(terms);
+function termsRefusal(keys: TaskKeys, terms: TermsRecord, request: UseRequest): Refused | undefined {
+  const matcher = (keys.matcher ??= compileGlobs(terms.authorizedTools));
   for (const tool of request.tools) if (!matcher.matches(tool)) return toolNotAuthorized(tool);
   if (request.credentials) {
     const missing = request.credentials.find((one) => !terms.authorizedCredentials.includes(one));
@@ -137,17 +137,6 @@ function termsRefusal(terms: TermsRecord, request: UseRequest): Refused | undefi
 /** Whether a level is more sensitive than another. */
 export function isAbove(level: Sensitivity, ceiling: Sensitivity): boolean {
   return sensitivities.indexOf(level) > sensitivities.indexOf(ceiling);
-}
-
-const matchers = new WeakMap<TermsRecord, GlobMatcher>();
-
-/** The compiled patterns of a session: terms never change, so they are compiled once for as long as they are cached. */
-function matcherOf(terms: TermsRecord): GlobMatcher {
-  const known = matchers.get(terms);
-  if (known) return known;
-  const matcher = compileGlobs(terms.authorizedTools);
-  matchers.set(terms, matcher);
-  return matcher;
 }
 
 const noWarnings: readonly TaskWarning[] = [];
