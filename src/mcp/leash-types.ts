@@ -64,7 +64,7 @@ export interface LeashOptions {
   readonly server: { readonly input: Writable; readonly output: Readable };
   /** Checks tools as `NAME/tool`, so that several servers can share one session; on the wire they keep their names. */
   readonly serverName?: string;
-  /** Globs of further methods of the client that pass, such as `resources/*` (see `isMethodGlob`). None unless given. */
+  /** Globs of further methods of the client that pass, such as `resources/*`; what they do is not counted. None unless given. */
   readonly allowedMethods?: readonly string[];
   /** Told of every decision, in the order the decisions were made. */
   readonly onDecision?: (decision: LeashDecision) => void;

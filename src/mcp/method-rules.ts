@@ -1,4 +1,5 @@
 import { compileGlobs } from '../tasks/glob-rules.js';
+import { quoted } from '../tasks/text-rules.js';
 import { looksLikeToolCall } from './frame-name-rules.js';
 import { isJsonObject, type JsonObject } from './frame-types.js';
 
@@ -33,16 +34,26 @@ const passingCapabilities = new Set(['tools', 'logging', 'completions', 'tasks',
 /** The one extension whose methods pass. */
 const tasksExtension = 'io.modelcontextprotocol/tasks';
 
+/** No method has other characters, and a pattern with a typing error in it would allow nothing in silence. */
+const methodGlobPattern = /^[A-Za-z0-9_.:/*-]{1,128}$/;
+
 const notificationPattern = /^notifications\/[A-Za-z0-9_./-]+$/;
 
 /**
  * @param allowedMethods globs of further methods that pass; they are not counted
+ * @throws TypeError for a glob that could name no method
  * @param ownsTask whether a task was started by one of this client's own calls
  */
 export function createMethodPolicy(
   allowedMethods: readonly string[],
   ownsTask: (taskId: unknown) => boolean,
 ): MethodPolicy {
+  for (const glob of allowedMethods) {
+    if (methodGlobPattern.test(glob)) continue;
+    throw new TypeError(
+      `allowed method ${quoted(glob)}: letters, digits, _ . : / - and * only, such as resources/*`,
+    );
+  }
   const allowed = compileGlobs(allowedMethods);
   const allows = (...methods: string[]): boolean => methods.some((method) => allowed.matches(method));
 

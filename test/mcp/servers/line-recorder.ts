@@ -5,7 +5,11 @@ import { createInterface } from 'node:readline';
 
 type Message = Readonly<Record<string, unknown>>;
 
-const seen = { lines: [] as string[], calls: { last: [] as string[], folded_last: [] as string[] }, ended: false };
+const seen = {
+  lines: [] as string[],
+  calls: { last: [] as string[], folded_last: [] as string[] },
+  ended: false,
+};
 
 for await (const line of createInterface({ input: process.stdin, crlfDelay: 0 })) {
   seen.lines.push(line);
@@ -32,7 +36,8 @@ function read(line: string, reviver?: (key: string, value: unknown) => unknown):
 function callsIn(message: unknown): string[] {
   const messages: unknown[] = Array.isArray(message) ? message : [message];
   return messages.flatMap((one) => {
-    if (!isMessage(one) || typeof one['method'] !== 'string' || fold(one['method']).trim() !== 'tools/call') return [];
+    if (!isMessage(one) || typeof one['method'] !== 'string' || fold(one['method']).trim() !== 'tools/call')
+      return [];
     return [isMessage(one['params']) ? String(one['params']['name']) : 'undefined'];
   });
 }

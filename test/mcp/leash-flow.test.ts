@@ -1,0 +1,232 @@
+import { PassThrough, Writable } from 'node:stream';
+import { expect, test } from 'vitest';
+import { createLineCutter } from '../../src/mcp/frame-lines.js';
+import { runLeash } from '../../src/mcp/leash.js';
+import { createFakeAuthorizer } from './fake-authorizer.js';
+import { call, createLeashRig, request, result } from './leash-rig.js';
+
+const tick = (ms = 20): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
+
+test('lines end at LF alone, with or without a CR, wherever the bytes were cut', () => {
+  const bytes = Buffer.from('a\nb\r\n\n\r\nc\rd\n\u2028\u0085e\nrest');
+  for (let size = 1; size <= bytes.length; size++) {
+    const cutter = createLineCutter(100);
+    const lines = [];
+    for (let at = 0; at < bytes.length; at += size) lines.push(...cutter.push(bytes.subarray(at, at + size)));
+    lines.push(...cutter.end());
+    expect(lines.map((line) => (line.kind === 'line' ? line.bytes.toString() : line.kind))).toEqual([
+      'a',
+      'b',
+      '',
+      '',
+      'c\rd',
+      '\u2028\u0085e',
+      'rest',
+    ]);
+  }
+});
+
+test('a line too long is told once and skipped to its end, without being held', () => {
+  for (const size of [1, 2, 5, 1_000]) {
+    const cutter = createLineCutter(4);
+    const bytes = Buffer.from(`1234\n1234\r\n12345\n${'x'.repeat(500)}\n12345\r\nok\n${'y'.repeat(9)}`);
+    const lines = [];
+    for (let at = 0; at < bytes.length; at += size) lines.push(...cutter.push(bytes.subarray(at, at + size)));
+    lines.push(...cutter.end());
+    expect(lines.map((line) => (line.kind === 'line' ? line.bytes.toString() : line.kind))).toEqual([
+      '1234',
+      '1234',
+      'too-long',
+      'too-long',
+      'too-long',
+      'ok',
+      'too-long',
+    ]);
+  }
+});
+
+test('a line over the limit is answered and the leash goes on, on both sides', async () => {
+  const rig = createLeashRig(createFakeAuthorizer(['*']), {
+    limits: { upstreamLineBytesMax: 200, downstreamLineBytesMax: 200 },
+  });
+  rig.say(call(1, 'x'.repeat(300)));
+  expect(await rig.heard()).toMatchObject({
+    id: null,
+    error: { code: -32_600, message: /longer than 200 bytes/ },
+  });
+  rig.say(request(2, 'ping'));
+  await rig.reached();
+  rig.answer(result(2, { x: 'y'.repeat(300) }));
+  rig.answer(result(2, {}));
+  expect(await rig.heard()).toEqual(result(2, {}));
+  expect(rig.notices.filter((notice) => notice.includes('longer than 200 bytes'))).toHaveLength(2);
+});
+
+test('a line of 16 MiB passes, and one byte more does not', { timeout: 30_000 }, async () => {
+  const rig = createLeashRig(createFakeAuthorizer(['*']));
+  const head = '{"jsonrpc":"2.0","method":"notifications/x","params":{"x":"';
+  const fill = 'x'.repeat(16 * 1_048_576 - head.length - 3);
+  rig.say(`${head}${fill}"}}\r\n`);
+  expect(await rig.reached()).toMatchObject({ method: 'notifications/x' });
+  rig.say(`${head}${fill}x"}}\n`);
+  expect(await rig.heard()).toMatchObject({ error: { code: -32_600 } });
+  await rig.settle();
+  expect(rig.atServer).toHaveLength(1);
+});
+
+test('what the client granted itself before it left still goes upstream; then the server’s input ends', async () => {
+  const authorizer = createFakeAuthorizer(['*']);
+  let clientEnds = 0;
+  const rig = createLeashRig(authorizer, { onClientEnd: () => clientEnds++ });
+  authorizer.hold();
+  rig.say(call(1, 'a'));
+  rig.say(request(2, 'ping'));
+  // The last line has no end: it is read all the same.
+  rig.say('{"jsonrpc":"2.0","id":3,"method":"ping"}');
+  rig.endClient();
+  await tick();
+  expect(rig.serverInput.writableEnded).toBe(false);
+  expect(clientEnds).toBe(0);
+  authorizer.open();
+  for (const id of [1, 2, 3]) expect(await rig.reached()).toMatchObject({ id });
+  await tick();
+  expect(rig.serverInput.writableEnded).toBe(true);
+  expect(clientEnds).toBe(1);
+  // Answers still come.
+  rig.answer(result(3, {}));
+  expect(await rig.heard()).toEqual(result(3, {}));
+  rig.endServer();
+  expect(await rig.end).toEqual({ endedBy: 'client', callsGranted: 1, callsRefused: 0 });
+});
+
+test('when the server ends, the client is no longer read and nothing more is charged', async () => {
+  const authorizer = createFakeAuthorizer(['*']);
+  const rig = createLeashRig(authorizer);
+  rig.endServer();
+  expect(await rig.end).toMatchObject({ endedBy: 'server' });
+  expect(rig.clientInput.destroyed).toBe(true);
+  expect(authorizer.decisionIds).toEqual([]);
+});
+
+test('when the server has stopped reading, calls are answered and not charged', async () => {
+  const authorizer = createFakeAuthorizer(['*']);
+  const rig = createLeashRig(authorizer);
+  rig.serverInput.destroy(new Error('EPIPE'));
+  await tick();
+  rig.say(call(1, 'a'));
+  expect(await rig.heard()).toMatchObject({ id: 1, error: { code: -32_603 } });
+  expect(authorizer.decisionIds).toEqual([]);
+});
+
+test('when the client has stopped listening, what it still says is not done', async () => {
+  const authorizer = createFakeAuthorizer(['*']);
+  const rig = createLeashRig(authorizer);
+  rig.clientOutput.destroy(new Error('EPIPE'));
+  await tick();
+  rig.say(call(1, 'a'));
+  await tick();
+  expect(rig.serverInput.writableEnded).toBe(true);
+  rig.endServer();
+  expect(await rig.end).toMatchObject({ endedBy: 'client', callsGranted: 0 });
+  expect(authorizer.decisionIds).toEqual([]);
+});
+
+test('a hook that throws ends the leash: nothing goes on unrecorded', async () => {
+  const rig = createLeashRig(createFakeAuthorizer(['*']), {
+    onDecision: () => {
+      throw new Error('disk full');
+    },
+  });
+  rig.say(call(1, 'a'));
+  await expect(rig.end).rejects.toThrow('disk full');
+  expect(rig.clientInput.destroyed).toBe(true);
+});
+
+/** A stream whose reader takes nothing until it is told to. */
+function createStuckStream(): { stream: Writable; received: () => number; release: () => void } {
+  let stuck: (() => void) | undefined;
+  let open = false;
+  let bytes = 0;
+  const stream = new Writable({
+    highWaterMark: 1_024,
+    write(chunk: Buffer, _encoding, done) {
+      bytes += chunk.length;
+      if (open) done();
+      else stuck = done;
+    },
+  });
+  return {
+    stream,
+    received: () => bytes,
+    release() {
+      open = true;
+      stuck?.();
+    },
+  };
+}
+
+test('a server that does not read holds the client back, and memory stays bounded', async () => {
+  const input = new PassThrough({ highWaterMark: 1_024 });
+  const output = new PassThrough();
+  const serverOutput = new PassThrough();
+  const stuck = createStuckStream();
+  const end = runLeash({
+    authorizer: createFakeAuthorizer(['*']),
+    client: { input, output },
+    server: { input: stuck.stream, output: serverOutput },
+  });
+  const line = `{"jsonrpc":"2.0","method":"notifications/x","params":{"x":"${'x'.repeat(1_000)}"}}\n`;
+  let accepted = 0;
+  while (accepted < 10_000 && input.write(line)) {
+    accepted++;
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+  // 10,000 lines would be 10 MB; only buffers' worth was taken.
+  expect(accepted).toBeLessThan(100);
+  expect(stuck.stream.writableLength).toBeLessThan(100_000);
+  stuck.release();
+  input.end();
+  serverOutput.end();
+  expect(await end).toMatchObject({ callsGranted: 0 });
+});
+
+test('a client that does not read holds the server back', async () => {
+  const stuck = createStuckStream();
+  const serverOutput = new PassThrough({ highWaterMark: 1_024 });
+  const end = runLeash({
+    authorizer: createFakeAuthorizer(['*']),
+    client: { input: new PassThrough(), output: stuck.stream },
+    server: { input: new PassThrough(), output: serverOutput },
+  });
+  const line = `{"jsonrpc":"2.0","method":"notifications/message","params":{"x":"${'x'.repeat(1_000)}"}}\n`;
+  let accepted = 0;
+  while (accepted < 10_000 && serverOutput.write(line)) {
+    accepted++;
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+  expect(accepted).toBeLessThan(100);
+  stuck.release();
+  serverOutput.end();
+  await end;
+  // One line more than was accepted: the write that answered `false` counts.
+  expect(stuck.received()).toBe((accepted + 1) * line.length);
+});
+
+test('calls that wait for their grant hold the client back once they are many megabytes', async () => {
+  const authorizer = createFakeAuthorizer(['*']);
+  const rig = createLeashRig(authorizer);
+  authorizer.hold();
+  for (let id = 0; id < 20; id++) rig.say(call(id, 'a', { x: 'x'.repeat(1_048_576) }));
+  await tick(200);
+  expect(authorizer.decisionIds.length).toBeLessThan(8);
+  authorizer.open();
+  for (let id = 0; id < 20; id++) expect(await rig.reached()).toMatchObject({ id });
+});
+
+test('a flood of garbage fills neither the disk behind stderr nor the memory', async () => {
+  const rig = createLeashRig(createFakeAuthorizer(['*']));
+  rig.say('x\n'.repeat(3_000));
+  for (let count = 0; count < 3_000; count++) await rig.heard();
+  expect(rig.notices).toHaveLength(1_000);
+  expect(rig.notices.at(-1)).toContain('no more of these');
+});
