@@ -1,19 +1,11 @@
-import {
-  agentKey,
-  isUseKey,
-  makeTaskKeys,
-  nameKey,
-  sessionOf,
-  statusAt,
-  type TaskKeys,
-} from './task-records.js';
+import { agentKey, isUseKey } from './task-records.js';
 import { badToken, invalidInput, notFound } from './task-refusals.js';
-import { checkAgentId, checkAmount, checkCall, type CheckedTerms, checkTerms } from './task-input-rules.js';
-import { decideClose, decideCloseAll, decideExtend, decideSeal } from './lifecycle-rules.js';
-import { decideCreate, decideOpen, type NewSession } from './create-rules.js';
-import type { Granted, TaskSession, TaskSessions, TaskSettings, UseOptions } from './task-types.js';
-import { isRefused, type Refused } from '../core/refusals.js';
-import { isToken, newToken, sessionIdOf } from './task-tokens.js';
+import { checkAgentId, checkAmount, checkCall } from './task-input-rules.js';
+import { createKnownKeys, find, sealing, type TaskContext } from './task-context.js';
+import { createSession, openSession } from './task-creation.js';
+import { decideClose, decideCloseAll, decideExtend } from './lifecycle-rules.js';
+import type { Granted, TaskSessions, TaskSettings, UseOptions } from './task-types.js';
+import { isToken, sessionIdOf } from './task-tokens.js';
 import {
   retentionMsDefault,
   retentionMsMax,
@@ -25,16 +17,8 @@ import {
 import { AmbitError } from '../core/errors.js';
 import { decideUse } from './use-rules.js';
 import type { Engine } from '../engine/engine.js';
-import type { Key } from '../core/keys.js';
 import { listSessions } from './task-listing.js';
-import { v7 as newSessionId } from 'uuid';
-
-/** Keys, and compiled patterns, of sessions used lately: made anew for each call they would cost more than the checks. */
-const knownKeysMax = 20_000;
-
-const sessionIdForm = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
-
-const noOptions: UseOptions = Object.freeze({});
+import type { Refused } from '../core/refusals.js';
 
 /**
  * Task sessions over an engine. Thin: checks what comes in, and hands pure rules to the engine.
@@ -42,148 +26,18 @@ const noOptions: UseOptions = Object.freeze({});
  * @throws AmbitError `INVALID_INPUT` for settings out of their bounds
  */
 export function createTaskSessions(engine: Engine, settings: TaskSettings = {}): TaskSessions {
-  const { retentionMs, perAgentMax } = checkedSettings(settings);
-  let known = new Map<string, TaskKeys>();
-
-  /** The keys of a session, or nothing for what cannot be the id of one. */
-  function keysOf(sessionId: string): TaskKeys | undefined {
-    const keys = known.get(sessionId);
-    return keys ?? makeKeys(sessionId);
-  }
-
-  function makeKeys(sessionId: string): TaskKeys | undefined {
-    if (typeof sessionId !== 'string') throw new TypeError('sessionId must be a string');
-    if (!sessionIdForm.test(sessionId)) return undefined;
-    if (known.size >= knownKeysMax) known = new Map();
-    const keys = makeTaskKeys(sessionId);
-    known.set(sessionId, keys);
-    return keys;
-  }
-
-  async function useAll(
-    sessionId: string,
-    tools: readonly string[],
-    options: UseOptions = noOptions,
-  ): Promise<Granted | Refused> {
-    const keys = keysOf(sessionId);
-    const wrong = checkCall(tools, options === noOptions ? undefined : options);
-    if (wrong) return wrong;
-    if (!keys) return notFound(sessionId);
-    const { agentId, callId, sensitivity, credentials } = options;
-    const request = { tools, agentId, callId, sensitivity, credentials };
-    const answer = await engine.transact(
-      keys.touched,
-      (view, now) => decideUse(view, now, keys, request, retentionMs),
-      keys.constants,
-    );
-    if (!answer.ok && answer.refusal.code === 'SESSION_EXPIRED') await seal(keys);
-    return answer;
-  }
-
-  /** Whether this succeeds changes nothing for its caller; once it did, no clock reopens the session. */
-  async function seal(keys: TaskKeys): Promise<void> {
-    await engine.transact(keys.touched, (view, now) => decideSeal(view, now, keys, retentionMs));
-  }
-
-  function fresh(): { readonly token: string; readonly session: NewSession } {
-    const keys = makeTaskKeys(newSessionId());
-    const { token, sha256 } = newToken(keys.sessionId);
-    return { token, session: { keys, tokenSha256: sha256, sessionsPerAgentMax: perAgentMax, retentionMs } };
-  }
-
-  async function find(
-    keys: TaskKeys,
-  ): Promise<{ ok: true; session: TaskSession; tokenSha256: string } | Refused> {
-    const answer = await engine.transact(
-      keys.touched,
-      (view, now) => {
-        const use = view.get(keys.use);
-        const terms = use && view.getConstant(keys.terms);
-        if (!use || !terms) return notFound(keys.sessionId);
-        const unsealed = use.status === 'active' && statusAt(use, now.latestMs) === 'expired';
-        const session = sessionOf(terms, use, now.latestMs);
-        return { ok: true as const, session, tokenSha256: terms.tokenSha256, unsealed };
-      },
-      keys.constants,
-    );
-    if (answer.ok && answer.unsealed) await seal(keys);
-    return answer;
-  }
-
-  async function closeAll(
-    agentId: string,
-    deactivate: boolean,
-  ): Promise<{ ok: true; closed: number } | Refused> {
-    const wrong = checkAgentId(agentId);
-    if (wrong) return wrong;
-    return engine.transact([agentKey(agentId)], (view, now) =>
-      decideCloseAll(view, now, agentId, deactivate, retentionMs),
-    );
-  }
-
+  const context: TaskContext = { engine, ...checkedSettings(settings), known: createKnownKeys() };
   return {
-    async create(input) {
-      const terms = checkTerms(input);
-      if (isRefused(terms)) return terms;
-      const { token, session } = fresh();
-      const answer = await engine.transact(keysOfTerms(terms), (view, now) =>
-        decideCreate(view, now, terms, session),
-      );
-      return answer.ok ? { ...answer, token } : answer;
-    },
-
-    async openByName(input) {
-      const terms = checkTerms(input, ['renew']);
-      if (isRefused(terms)) return terms;
-      const { taskName } = terms;
-      if (taskName === undefined) throw new TypeError('taskName must be a string');
-      const renew = input.renew ?? 'never';
-      if (renew !== 'never' && renew !== 'expired' && renew !== 'expired-or-closed') {
-        return invalidInput('renew', 'must be one of never, expired, expired-or-closed');
-      }
-      const { token, session } = fresh();
-      const answer = await engine.transact(keysOfTerms(terms), (view, now) =>
-        decideOpen(view, now, { ...terms, taskName }, renew, session),
-      );
-      return answer.ok && answer.created ? { ...answer, token } : answer;
-    },
-
-    use: (sessionId, tool, options) => useAll(sessionId, [tool], options),
-    useBatch: useAll,
-
-    async close(sessionId) {
-      const keys = keysOf(sessionId);
-      if (!keys) return notFound(sessionId);
-      return engine.transact(
-        [keys.use, keys.closed],
-        (view, now) => decideClose(view, now, keys, retentionMs),
-        keys.constants,
-      );
-    },
-
-    async extend(sessionId, by) {
-      const keys = keysOf(sessionId);
-      if (typeof by !== 'object' || by === null) throw new TypeError('an extension must be an object');
-      const unknown = Object.keys(by).find((field) => field !== 'calls' && field !== 'ms');
-      if (unknown !== undefined)
-        return invalidInput(unknown, 'is not a field of an extension; give calls or ms');
-      const wrong = checkAmount('calls', by.calls) ?? checkAmount('ms', by.ms);
-      if (wrong) return wrong;
-      if (by.calls === undefined && by.ms === undefined) return invalidInput('calls', 'or ms must be given');
-      if (!keys) return notFound(sessionId);
-      const amount = { calls: by.calls ?? 0, ms: by.ms ?? 0 };
-      const answer = await engine.transact(
-        keys.touched,
-        (view, now) => decideExtend(view, now, keys, amount, retentionMs),
-        keys.constants,
-      );
-      if (!answer.ok && answer.refusal.code === 'SESSION_EXPIRED') await seal(keys);
-      return answer;
-    },
+    create: (terms) => createSession(context, terms),
+    openByName: (input) => openSession(context, input),
+    use: (sessionId, tool, options) => useAll(context, sessionId, [tool], options),
+    useBatch: (sessionId, tools, options) => useAll(context, sessionId, tools, options),
+    close: (sessionId) => closeSession(context, sessionId),
+    extend: (sessionId, by) => extendSession(context, sessionId, by),
 
     async get(sessionId) {
-      const keys = keysOf(sessionId);
-      const answer = keys ? await find(keys) : notFound(sessionId);
+      const keys = context.known.of(sessionId);
+      const answer = keys ? await find(context, keys) : notFound(sessionId);
       return answer.ok ? { ok: true, session: answer.session } : answer;
     },
 
@@ -202,56 +56,113 @@ export function createTaskSessions(engine: Engine, settings: TaskSettings = {}):
       });
     },
 
-    closeAllForAgent: (agentId) => closeAll(agentId, false),
-    deactivateAgent: (agentId) => closeAll(agentId, true),
-
-    async authenticate(token) {
-      if (typeof token !== 'string') throw new TypeError('token must be a string');
-      const sessionId = sessionIdOf(token);
-      const keys = sessionId === undefined ? undefined : keysOf(sessionId);
-      if (!keys) return badToken();
-      const answer = await find(keys);
-      if (!answer.ok) return answer.refusal.code === 'SESSION_NOT_FOUND' ? badToken() : answer;
-      return isToken(token, answer.tokenSha256) ? { ok: true, session: answer.session } : badToken();
-    },
-
-    async sweep() {
-      let sessions = 0;
-      for (let batch = 0; batch < sweepBatchesMax; batch++) {
-        const answer = await engine.sweep(sweepBatchMax);
-        if (!answer.ok) return answer;
-        sessions += answer.keys.filter(isUseKey).length;
-        if (answer.keys.length < sweepBatchMax) break;
-      }
-      return { ok: true, sessions };
-    },
+    closeAllForAgent: (agentId) => closeAll(context, agentId, false),
+    deactivateAgent: (agentId) => closeAll(context, agentId, true),
+    authenticate: (token) => authenticate(context, token),
+    sweep: () => sweep(context),
   };
 }
 
-/** The keys that creating a session looks at, as far as its terms tell. */
-function keysOfTerms({ agentId, taskName }: CheckedTerms): readonly Key[] {
-  const agent: Key = agentKey(agentId);
-  return taskName === undefined ? [agent] : [agent, nameKey(agentId, taskName)];
+const noOptions: UseOptions = Object.freeze({});
+
+async function useAll(
+  context: TaskContext,
+  sessionId: string,
+  tools: readonly string[],
+  options: UseOptions = noOptions,
+): Promise<Granted | Refused> {
+  const keys = context.known.of(sessionId);
+  const wrong = checkCall(tools, options === noOptions ? undefined : options);
+  if (wrong) return wrong;
+  if (!keys) return notFound(sessionId);
+  const { agentId, callId, sensitivity, credentials } = options;
+  const request = { tools, agentId, callId, sensitivity, credentials };
+  const { retentionMs } = context;
+  const answer = await context.engine.transact(
+    keys.touched,
+    (view, now) => decideUse(view, now, keys, request, retentionMs),
+    keys.constants,
+  );
+  return answer.ok ? answer : sealing<Granted>(context, keys, answer);
 }
 
-function checkedSettings(settings: TaskSettings): {
-  readonly retentionMs: number;
-  readonly perAgentMax: number;
-} {
+async function closeSession(context: TaskContext, sessionId: string): ReturnType<TaskSessions['close']> {
+  const keys = context.known.of(sessionId);
+  if (!keys) return notFound(sessionId);
+  return context.engine.transact(
+    [keys.use, keys.closed],
+    (view, now) => decideClose(view, now, keys, context.retentionMs),
+    keys.constants,
+  );
+}
+
+async function extendSession(
+  context: TaskContext,
+  sessionId: string,
+  by: { readonly calls?: number; readonly ms?: number },
+): ReturnType<TaskSessions['extend']> {
+  const keys = context.known.of(sessionId);
+  if (typeof by !== 'object' || by === null) throw new TypeError('an extension must be an object');
+  const unknown = Object.keys(by).find((field) => field !== 'calls' && field !== 'ms');
+  if (unknown !== undefined) {
+    return invalidInput(unknown, 'is not a field of an extension; give calls or ms');
+  }
+  const wrong = checkAmount('calls', by.calls) ?? checkAmount('ms', by.ms);
+  if (wrong) return wrong;
+  if (by.calls === undefined && by.ms === undefined) return invalidInput('calls', 'or ms must be given');
+  if (!keys) return notFound(sessionId);
+  const amount = { calls: by.calls ?? 0, ms: by.ms ?? 0 };
+  const answer = await context.engine.transact(
+    keys.touched,
+    (view, now) => decideExtend(view, now, keys, amount, context.retentionMs),
+    keys.constants,
+  );
+  return sealing(context, keys, answer);
+}
+
+async function closeAll(
+  { engine, retentionMs }: TaskContext,
+  agentId: string,
+  deactivate: boolean,
+): ReturnType<TaskSessions['closeAllForAgent']> {
+  const wrong = checkAgentId(agentId);
+  if (wrong) return wrong;
+  return engine.transact([agentKey(agentId)], (view, now) =>
+    decideCloseAll(view, now, agentId, deactivate, retentionMs),
+  );
+}
+
+async function authenticate(context: TaskContext, token: string): ReturnType<TaskSessions['authenticate']> {
+  if (typeof token !== 'string') throw new TypeError('token must be a string');
+  const sessionId = sessionIdOf(token);
+  const keys = sessionId === undefined ? undefined : context.known.of(sessionId);
+  if (!keys) return badToken();
+  const answer = await find(context, keys);
+  // An unknown session and a wrong secret are answered alike.
+  if (!answer.ok) return answer.refusal.code === 'SESSION_NOT_FOUND' ? badToken() : answer;
+  return isToken(token, answer.tokenSha256) ? { ok: true, session: answer.session } : badToken();
+}
+
+async function sweep({ engine }: TaskContext): ReturnType<TaskSessions['sweep']> {
+  let sessions = 0;
+  for (let batch = 0; batch < sweepBatchesMax; batch++) {
+    const answer = await engine.sweep(sweepBatchMax);
+    if (!answer.ok) return answer;
+    sessions += answer.keys.filter(isUseKey).length;
+    if (answer.keys.length < sweepBatchMax) break;
+  }
+  return { ok: true, sessions };
+}
+
+function checkedSettings(settings: TaskSettings): Pick<TaskContext, 'retentionMs' | 'sessionsPerAgentMax'> {
   const bounded = (name: string, value: number, min: number, max: number): number => {
     if (Number.isSafeInteger(value) && value >= min && value <= max) return value;
-    throw new AmbitError(
-      'INVALID_INPUT',
-      `tasks.${name} is ${value}; it must be a whole number from ${min} to ${max}`,
-    );
+    const bounds = `it must be a whole number from ${min} to ${max}`;
+    throw new AmbitError('INVALID_INPUT', `tasks.${name} is ${value}; ${bounds}`);
   };
+  const perAgent = settings.sessionsPerAgentMax ?? sessionsPerAgentDefault;
   return {
     retentionMs: bounded('retentionMs', settings.retentionMs ?? retentionMsDefault, 0, retentionMsMax),
-    perAgentMax: bounded(
-      'sessionsPerAgentMax',
-      settings.sessionsPerAgentMax ?? sessionsPerAgentDefault,
-      1,
-      sessionsPerAgentMax,
-    ),
+    sessionsPerAgentMax: bounded('sessionsPerAgentMax', perAgent, 1, sessionsPerAgentMax),
   };
 }

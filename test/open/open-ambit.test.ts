@@ -79,7 +79,7 @@ it('says in one line what is wrong with a file', async () => {
   await expect(open({ storage: `sqlite:${newer}` })).rejects.toMatchObject({ code: 'STORE_SCHEMA_TOO_NEW' });
 
   const inFile = join(newer, 'below.db');
-  await expect(open({ storage: `sqlite:${inFile}` })).rejects.toMatchObject({ code: 'STORAGE_UNAVAILABLE' });
+  await expect(open({ storage: `sqlite:${inFile}` })).rejects.toMatchObject({ code: 'INVALID_INPUT' });
 });
 
 it('names a setting that is out of its bounds', async () => {
