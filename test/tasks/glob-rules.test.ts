@@ -1,0 +1,55 @@
+import { describe, expect, it } from 'vitest';
+import { compileGlobs, globContains } from '../../src/tasks/glob-rules.js';
+import fc from 'fast-check';
+
+const matches = (pattern: string, name: string): boolean => compileGlobs([pattern]).matches(name);
+
+/** The definition, as a regular expression: what `*` stands for, and every other character for itself. */
+function reference(pattern: string): RegExp {
+  const escaped = pattern.split('*').map((piece) => piece.replace(/[.*+?^${}()|[\]\\/]/g, '\\$&'));
+  return new RegExp(`^${escaped.join('[A-Za-z0-9_.:/-]*')}$`, 's');
+}
+
+const letters = fc
+  .array(fc.constantFrom('a', 'b', '*', '_', '.', ' ', 'é', '?'), { maxLength: 8 })
+  .map((all) => all.join(''));
+
+describe('globs', () => {
+  it('match what their definition says', () => {
+    fc.assert(
+      fc.property(letters, letters, (pattern, name) => {
+        expect([pattern, name, matches(pattern, name)]).toEqual([
+          pattern,
+          name,
+          reference(pattern).test(name),
+        ]);
+      }),
+      { numRuns: 2_000 },
+    );
+  });
+
+  it('contain only what they match: no name slips from a child past its parent', () => {
+    fc.assert(
+      fc.property(letters, letters, letters, (outer, inner, name) => {
+        if (globContains(outer, inner) && matches(inner, name)) expect(matches(outer, name)).toBe(true);
+      }),
+      { numRuns: 5_000 },
+    );
+    expect(globContains('*', 'read_*')).toBe(true);
+    expect(globContains('fs/*', 'fs/read_*')).toBe(true);
+    expect(globContains('read_*', '*')).toBe(false);
+    expect(globContains('*a*', '*')).toBe(false);
+    expect(globContains('*', 'with space')).toBe(false);
+    expect(globContains('a', 'a*')).toBe(false);
+  });
+
+  it('take linear time on what ruins a backtracking matcher', () => {
+    // With backtracking this would not end: 64 stars over a name that almost matches.
+    expect(matches('*a'.repeat(63), `${'a'.repeat(254)}b`)).toBe(false);
+  });
+
+  it('match nothing where there are none', () => {
+    expect(compileGlobs([]).matches('')).toBe(false);
+    expect(compileGlobs([]).matches('read_file')).toBe(false);
+  });
+});
