@@ -94,7 +94,7 @@ async function demo(): Promise<void> {
   const write = { path: join(sample, 'evil.txt'), content: 'x' };
   const error = await agent.call('write_file', write).then(
     () => 'no error',
-    (reason: unknown) => String((reason as Error).message),
+    (reason: unknown) => (reason as Error).message,
   );
   check('write_file is unknown', error.includes('Unknown tool: write_file'), error);
 

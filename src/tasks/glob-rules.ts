@@ -28,11 +28,6 @@ export function compileGlobs(patterns: readonly string[]): GlobMatcher {
   };
 }
 
-/** Whether a name is matched by a pattern. */
-export function matchesGlob(pattern: string, name: string): boolean {
-  return pattern.includes('*') ? globMatches(parseGlob(pattern), name, isWordUnit) : pattern === name;
-}
-
 /**
  * Whether everything that `inner` matches is matched by `outer`.
  *
