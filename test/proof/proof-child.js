@@ -1,0 +1,123 @@
+/**
+ * A process of its own, started by a proof: `proof-child.js SCENARIO OPTIONS`, where OPTIONS is JSON. It runs the built
+ * package, as a user's program would. It says `ready`, begins when a line comes on its standard input, and writes one
+ * line of JSON for each thing that happens.
+ */
+import { openSync, writeSync } from 'node:fs';
+import { createInterface } from 'node:readline';
+
+/** Not known to the type checker by its path, since dist/ is not there before the first build. */
+const built = new URL('../../dist/index.js', import.meta.url).href;
+/** @type {typeof import('ambit')} */
+const { openAmbit } = await import(built);
+
+const [, , scenario = '', given = '{}'] = process.argv;
+const options = JSON.parse(given);
+const log = options.log === undefined ? 1 : openSync(options.log, 'a', 0o600);
+
+/**
+ * Written at once: a process that is killed next has said it.
+ * @param {unknown} line
+ */
+function say(line) {
+  writeSync(log, `${JSON.stringify(line)}\n`);
+}
+
+async function begin() {
+  say('ready');
+  const lines = createInterface({ input: process.stdin });
+  await new Promise((resolve) => lines.once('line', resolve));
+  lines.close();
+  process.stdin.destroy();
+}
+
+/**
+ * Counts answers: those that were granted as `ok`, others by the code of their refusal.
+ * @param {Record<string, number>} counts
+ * @param {{ ok: true } | { ok: false, refusal: { code: string } }} answer
+ */
+function count(counts, answer) {
+  const code = answer.ok ? 'ok' : answer.refusal.code;
+  counts[code] = (counts[code] ?? 0) + 1;
+}
+
+/** @param {string} agentId */
+const termsFor = (agentId) => ({ agentId, declaredIntent: 'a proof', authorizedTools: ['read_file'] });
+
+/** @type {Record<string, () => Promise<void>>} */
+const scenarios = {
+  /** Makes `calls` calls on one session, `inFlight` at a time. */
+  async use() {
+    const { tasks, close } = await openAmbit({ storage: options.storage, sweepEveryMs: false });
+    await begin();
+    /** @type {Record<string, number>} */
+    const counts = {};
+    let left = options.calls;
+    const caller = async () => {
+      while (left-- > 0) count(counts, await tasks.use(options.sessionId, 'read_file'));
+    };
+    await Promise.all(Array.from({ length: options.inFlight }, caller));
+    await close();
+    say(counts);
+  },
+
+  /** Asks for `creates` sessions of one agent, all at once. */
+  async create() {
+    const { tasks, close } = await openAmbit({ storage: options.storage, sweepEveryMs: false });
+    await begin();
+    /** @type {Record<string, number>} */
+    const counts = {};
+    const asked = Array.from({ length: options.creates }, () => tasks.create(termsFor(options.agentId)));
+    for (const answer of await Promise.all(asked)) count(counts, answer);
+    await close();
+    say(counts);
+  },
+
+  /** Creates sessions of one agent one after the other until that is refused, and says each. */
+  async createUntilRefused() {
+    const tasksSettings = { sessionsPerAgentMax: 1_000 };
+    const { tasks, close } = await openAmbit({
+      storage: options.storage,
+      sweepEveryMs: false,
+      tasks: tasksSettings,
+    });
+    await begin();
+    for (let created = 0; created < options.creates; created++) {
+      const answer = await tasks.create(termsFor(options.agentId));
+      say(answer.ok ? { sessionId: answer.session.sessionId } : { code: answer.refusal.code });
+      if (!answer.ok) break;
+    }
+    await close();
+  },
+
+  /**
+   * Opens the store (which may be new), creates a session and uses it in `rounds` rounds of `inFlight` calls, then
+   * closes. Every attempt is said before it is made, every answer as soon as it is there.
+   */
+  async crash() {
+    say({ step: 'opening' });
+    const { tasks, close } = await openAmbit({ storage: options.storage, sweepEveryMs: false });
+    say({ step: 'creating' });
+    const created = await tasks.create({ ...termsFor('agent'), callBudget: 1_000_000 });
+    if (!created.ok) throw new Error(created.refusal.message);
+    const { sessionId } = created.session;
+    say({ sessionId });
+    for (let round = 0; round < options.rounds; round++) {
+      const calls = Array.from({ length: options.inFlight }, async (_, index) => {
+        const callId = `${round}.${index}`;
+        say({ attempted: callId });
+        const answer = await tasks.use(sessionId, 'read_file', { callId });
+        if (answer.ok) say({ acknowledged: callId });
+        else say({ refused: callId, code: answer.refusal.code, outcome: answer.refusal.outcome });
+      });
+      await Promise.all(calls);
+    }
+    say({ step: 'closing' });
+    await close();
+    say({ step: 'closed' });
+  },
+};
+
+const run = scenarios[scenario];
+if (!run) throw new Error(`no scenario ${scenario}`);
+await run();
