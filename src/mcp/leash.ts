@@ -11,7 +11,7 @@ import { createRequestTable } from './request-table.js';
 import { handleServerLine } from './server-side.js';
 import { createUpstreamQueue } from './upstream-queue.js';
 
-export type { LeashDecision, LeashEnd, LeashOptions, ToolAuthorizer } from './leash-types.js';
+export type { LeashDecision, LeashEnd, LeashOptions, ToolAuthorizer, ToolGrant } from './leash-types.js';
 
 /**
  * Passes JSON-RPC lines between an MCP client and an MCP server (stdio transport, revisions 2025-11-25 and
