@@ -5,14 +5,17 @@ import { isBusy, openingError } from './sqlite-errors.js';
 import { lockWaitMsMax, pauseBeforeRetry, SqliteAccess } from './sqlite-access.js';
 import { loadDriver } from './sqlite-driver.js';
 
+export interface OpeningOptions extends SqliteConnectionOptions {
+  /** Whether the file was open before: then it must be there. A new one in its place would grant every budget anew. */
+  readonly again: boolean;
+}
+
 /** Opens a file on this thread, creating it where it is missing. Throws what `sqliteStorage` says. */
-export async function openExecutor(
-  options: SqliteConnectionOptions & { readonly clock: () => number },
-): Promise<SqliteExecutor> {
+export async function openExecutor(options: OpeningOptions, clock: () => number): Promise<SqliteExecutor> {
   const path = absolutePath(options.path);
-  const { durability, clock } = options;
+  const { durability } = options;
   const driver = await loadDriver();
-  prepareFile(path);
+  if (!options.again) prepareFile(path);
   const reconnect = (): SqliteConnection => connect(driver, { path, durability });
   return createExecutor(new SqliteAccess(path, await patiently(reconnect, path), reconnect), clock);
 }

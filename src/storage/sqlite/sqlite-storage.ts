@@ -56,7 +56,7 @@ export async function sqliteStorage(options: SqliteStorageOptions): Promise<Stor
     groupTransactionsMax,
   });
   if (eventLoop === 'free') return openWorkerStorage({ path, durability, clock }, capabilities);
-  const executor = await openExecutor({ path, durability, clock: clock ?? Date.now });
+  const executor = await openExecutor({ path, durability, again: false }, clock ?? Date.now);
   return storageOnThisThread(executor, capabilities, clock ?? Date.now);
 }
 

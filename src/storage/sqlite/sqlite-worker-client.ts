@@ -1,9 +1,4 @@
-import {
-  type Answered,
-  startWorkerThread,
-  type WorkerOptions,
-  type WorkerThread,
-} from './sqlite-worker-thread.js';
+import { type Answered, startWorkerThread, type WorkerThread } from './sqlite-worker-thread.js';
 import {
   type Capabilities,
   type Key,
@@ -21,6 +16,7 @@ import {
   readRecords,
 } from './sqlite-worker-protocol.js';
 import { absolutePath } from './sqlite-file.js';
+import type { SqliteConnectionOptions } from './sqlite-connection.js';
 
 export interface WorkerStorageOptions {
   readonly path: string;
@@ -97,8 +93,8 @@ interface KeptThread {
   close(): Promise<void>;
 }
 
-async function keepThread(options: WorkerOptions): Promise<KeptThread> {
-  let thread = await startWorkerThread(options);
+async function keepThread(options: SqliteConnectionOptions): Promise<KeptThread> {
+  let thread = await startWorkerThread({ ...options, again: false });
   let starting: Promise<WorkerThread> | undefined;
   let asking = 0;
   let closing: Promise<void> | undefined;
@@ -111,7 +107,7 @@ async function keepThread(options: WorkerOptions): Promise<KeptThread> {
   return {
     async running() {
       if (!thread.ended) return thread;
-      starting ??= startWorkerThread(options).finally(() => (starting = undefined));
+      starting ??= startWorkerThread({ ...options, again: true }).finally(() => (starting = undefined));
       thread = await starting;
       return thread;
     },

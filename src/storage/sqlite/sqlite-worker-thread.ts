@@ -1,12 +1,7 @@
 import { AmbitError, StorageUnavailableError } from '../storage.js';
 import { openingId, type QuestionBody, type Reply } from './sqlite-worker-protocol.js';
+import type { OpeningOptions } from './sqlite-open.js';
 import { Worker } from 'node:worker_threads';
-
-/** What a worker is started with. */
-export interface WorkerOptions {
-  readonly path: string;
-  readonly durability: 'power' | 'process';
-}
 
 /** What a question is answered with, unless it fails. */
 export type Answered = Extract<Reply, { kind: 'done' | 'busy' }>;
@@ -38,7 +33,7 @@ interface Pending {
 }
 
 /** Starts a thread; throws what opening the file there threw. */
-export async function startWorkerThread(options: WorkerOptions): Promise<WorkerThread> {
+export async function startWorkerThread(options: OpeningOptions): Promise<WorkerThread> {
   const pending = new Map<number, Pending>();
   const worker = new Worker(workerUrl, { workerData: options, name: 'ambit sqlite' });
   let lastId = openingId;

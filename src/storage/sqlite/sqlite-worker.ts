@@ -11,8 +11,7 @@ import {
 } from './sqlite-worker-protocol.js';
 import { parentPort, workerData } from 'node:worker_threads';
 import type { SqliteExecutor, SqliteHold } from './sqlite-executor.js';
-import type { WorkerOptions } from './sqlite-worker-thread.js';
-import { openExecutor } from './sqlite-open.js';
+import { openExecutor, type OpeningOptions } from './sqlite-open.js';
 
 /** How long the main thread may take to decide while the file is locked: everybody else waits for it. */
 const decisionWaitMsMax = 2_000;
@@ -27,7 +26,7 @@ const holds = new Map<number, { readonly hold: SqliteHold; readonly timer: NodeJ
 const send = (id: number, body: ReplyBody): void => port.postMessage({ id, ...body } satisfies Reply);
 
 try {
-  const executor = await openExecutor({ ...(workerData as WorkerOptions), clock });
+  const executor = await openExecutor(workerData as OpeningOptions, clock);
   port.on('message', (question: Question) => void serve(executor, question));
   send(openingId, { kind: 'done', nowMs: clock(), flat: [] });
 } catch (error) {
