@@ -33,7 +33,7 @@ export function refusedCallLine(call: RefusedCall): string {
     id: call.id,
     result: {
       ...(call.isModern ? { resultType: 'complete' } : {}),
-      content: [{ type: 'text', text: `${refusal.message} ${retryAdvice(refusal)}` }],
+      content: [{ type: 'text', text: `${sentence(refusal.message)} ${retryAdvice(refusal)}` }],
       isError: true,
       _meta: {
         'ambit/refusal': {
@@ -65,6 +65,10 @@ function remainingOf(refusal: Refusal): { readonly calls: number } | undefined {
   if (refusal.code !== 'BUDGET_EXCEEDED' || refusal.limit === undefined || refusal.used === undefined)
     return undefined;
   return { calls: Math.max(0, refusal.limit - refusal.used) };
+}
+
+function sentence(message: string): string {
+  return /[.!?]$/.test(message) ? message : `${message}.`;
 }
 
 function retryAdvice(refusal: Refusal): string {

@@ -34,7 +34,7 @@ export function createUpstreamQueue(writer: FrameWriter): UpstreamQueue {
   let queue: Queued[] = [];
   let head = 0;
   let waitingChars = 0;
-  let waiters: { readonly isMet: () => boolean; readonly resolve: () => void }[] = [];
+  const waiters = createWaiters();
 
   const isEmpty = (): boolean => head === queue.length;
   const hasRoom = (): boolean => waitingChars < upstreamWaitingCharsMax;
@@ -57,17 +57,7 @@ export function createUpstreamQueue(writer: FrameWriter): UpstreamQueue {
       queue = queue.slice(head);
       head = 0;
     }
-    wake();
-  }
-  function wake(): void {
-    if (waiters.length === 0) return;
-    const met = waiters.filter((waiter) => waiter.isMet());
-    waiters = waiters.filter((waiter) => !met.includes(waiter));
-    for (const waiter of met) waiter.resolve();
-  }
-  function when(isMet: () => boolean): Promise<void> {
-    if (isMet()) return Promise.resolve();
-    return new Promise((resolve) => waiters.push({ isMet, resolve }));
+    waiters.wake();
   }
   function add(text: string, state: QueuedState): Queued {
     const queued: Queued = { text, state };
@@ -97,9 +87,26 @@ export function createUpstreamQueue(writer: FrameWriter): UpstreamQueue {
       };
     },
     async room() {
-      await when(hasRoom);
+      await waiters.until(hasRoom);
       await writer.room();
     },
-    settled: () => when(isEmpty),
+    settled: () => waiters.until(isEmpty),
+  };
+}
+
+/** Those who wait for the queue to be in some state. */
+function createWaiters(): { wake(): void; until(isMet: () => boolean): Promise<void> } {
+  let waiters: { readonly isMet: () => boolean; readonly resolve: () => void }[] = [];
+  return {
+    wake() {
+      if (waiters.length === 0) return;
+      const met = waiters.filter((waiter) => waiter.isMet());
+      waiters = waiters.filter((waiter) => !met.includes(waiter));
+      for (const waiter of met) waiter.resolve();
+    },
+    until(isMet) {
+      if (isMet()) return Promise.resolve();
+      return new Promise((resolve) => waiters.push({ isMet, resolve }));
+    },
   };
 }
