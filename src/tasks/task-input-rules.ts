@@ -16,7 +16,7 @@ import {
   timeLimitMsMin,
 } from './task-limits.js';
 import { characterProblem, nameProblem, utf8Bytes } from './text-rules.js';
-import type { RateLimit, Sensitivity, TaskTermsInput, UseOptions } from './task-types.js';
+import type { ListOptions, RateLimit, Sensitivity, TaskTermsInput, UseOptions } from './task-types.js';
 import { invalidInput } from './task-refusals.js';
 import type { Refused } from '../core/refusals.js';
 
@@ -62,6 +62,15 @@ const termsFields: ReadonlySet<string> = new Set<keyof TaskTermsInput>([
   'parentSessionId',
 ]);
 
+const callFields: ReadonlySet<string> = new Set<keyof UseOptions>([
+  'agentId',
+  'callId',
+  'sensitivity',
+  'credentials',
+]);
+
+const listFields: ReadonlySet<string> = new Set<keyof ListOptions>(['agentId', 'status', 'limit', 'cursor']);
+
 /**
  * Checks the terms of a new session. A field it does not know is an error as well: a typing mistake must not quietly
  * give the default.
@@ -72,11 +81,7 @@ const termsFields: ReadonlySet<string> = new Set<keyof TaskTermsInput>([
 export function checkTerms(input: TaskTermsInput, alsoKnown: readonly string[] = []): CheckedTerms | Refused {
   requireObject('the terms of a session', input);
   return refusing(() => {
-    for (const field of Object.keys(input)) {
-      if (!termsFields.has(field) && !alsoKnown.includes(field)) {
-        throw new Wrong(field, 'is not a field of a session; check its spelling');
-      }
-    }
+    onlyKnown(input, termsFields, alsoKnown);
     return {
       agentId: name('agentId', input.agentId),
       declaredIntent: intent(input.declaredIntent),
@@ -121,6 +126,8 @@ export function checkCall(tools: readonly string[], options: UseOptions | undefi
   if (options === undefined) return undefined;
   requireObject('the options of a call', options);
   return problemOf(() => {
+    // A check that is not made because its name was mistyped would grant too much.
+    onlyKnown(options, callFields);
     if (options.agentId !== undefined) text('agentId', options.agentId);
     if (options.callId !== undefined) boundedName('callId', options.callId, callIdCharsMax);
     if (options.sensitivity !== undefined) sensitivity('sensitivity', options.sensitivity);
@@ -133,6 +140,23 @@ export function checkAmount(field: string, amount: number | undefined): Refused 
   return amount === undefined
     ? undefined
     : problemOf(() => whole(field, amount, 1, Number.MAX_SAFE_INTEGER, 0));
+}
+
+/** Checks the options of a list. */
+export function checkListOptions(options: ListOptions): Refused | undefined {
+  requireObject('the options of a list', options);
+  return problemOf(() => {
+    onlyKnown(options, listFields);
+    if (options.agentId !== undefined) name('agentId', options.agentId);
+    if (options.status !== undefined && !['active', 'closed', 'expired'].includes(options.status)) {
+      throw new Wrong('status', 'must be one of active, closed, expired');
+    }
+  });
+}
+
+function onlyKnown(input: object, known: ReadonlySet<string>, alsoKnown: readonly string[] = []): void {
+  const unknown = Object.keys(input).find((field) => !known.has(field) && !alsoKnown.includes(field));
+  if (unknown !== undefined) throw new Wrong(unknown, 'is not known here; check its spelling');
 }
 
 function problemOf(check: () => unknown): Refused | undefined {

@@ -1,6 +1,6 @@
 import { agentKey, isUseKey } from './task-records.js';
 import { badToken, invalidInput, notFound } from './task-refusals.js';
-import { checkAgentId, checkAmount, checkCall } from './task-input-rules.js';
+import { checkAgentId, checkAmount, checkCall, checkListOptions } from './task-input-rules.js';
 import { createKnownKeys, find, sealing, type TaskContext } from './task-context.js';
 import { createSession, openSession } from './task-creation.js';
 import { decideClose, decideCloseAll, decideExtend } from './lifecycle-rules.js';
@@ -42,8 +42,7 @@ export function createTaskSessions(engine: Engine, settings: TaskSettings = {}):
     },
 
     async list(options = {}) {
-      const wrong = options.agentId === undefined ? undefined : checkAgentId(options.agentId);
-      return wrong ?? listSessions(engine, options);
+      return checkListOptions(options) ?? listSessions(engine, options);
     },
 
     async countActive(agentId) {

@@ -68,6 +68,7 @@ export interface TaskSession {
 /** The terms a session was created with, which an extension does not change. */
 export type TaskTerms = Omit<TaskSession, 'callsMade' | 'status' | 'closedAtMs'>;
 
+/** What a call says of itself beside the tool it uses. */
 export interface UseOptions {
   /** Who calls. Compared with the owner where given. */
   readonly agentId?: string;
@@ -79,6 +80,7 @@ export interface UseOptions {
   readonly credentials?: readonly string[];
 }
 
+/** Said with a grant when 20 % or less of the calls or of the time is left. */
 export interface TaskWarning {
   readonly code: 'BUDGET_LOW' | 'TIME_LOW';
   readonly message: string;
@@ -94,6 +96,7 @@ export interface Granted {
   readonly replayed?: true;
 }
 
+/** What became of a session, answered when it is closed. */
 export interface TaskSummary {
   readonly sessionId: string;
   readonly callsMade: number;
@@ -105,6 +108,7 @@ export interface TaskSummary {
   readonly timeShare: number;
 }
 
+/** Which sessions to list, newest first, and which page of them. */
 export interface ListOptions {
   readonly agentId?: string;
   /** A filter while walking: a page may be short, or empty, and still have a cursor. */
@@ -115,6 +119,7 @@ export interface ListOptions {
   readonly cursor?: string;
 }
 
+/** The terms of a session that is joined by its name, or created where there is none. */
 export type OpenByNameInput = TaskTermsInput & {
   readonly taskName: string;
   /**

@@ -111,6 +111,46 @@ describe.each(backends)('task sessions on $name', (backend) => {
       expect(codes.slice(7)).toEqual([['BUDGET_LOW'], ['BUDGET_LOW'], ['BUDGET_LOW', 'TIME_LOW']]);
     });
 
+    it('refuses what it does not know, so that a typing mistake skips no check', async () => {
+      const { tasks, ...world } = await openWorld(backend);
+      const { id } = await created({ tasks, ...world });
+      expect(await tasks.use(id, 'read_file', { agentID: 'other' } as never)).toMatchObject({
+        refusal: { code: 'INVALID_INPUT', field: 'agentID' },
+      });
+      expect(await tasks.create({ ...terms(), callbudget: 1 } as never)).toMatchObject({
+        refusal: { code: 'INVALID_INPUT', field: 'callbudget' },
+      });
+      const forged = await tasks.create({ ...terms(), delegationChain: [id] } as never);
+      expect(forged).toMatchObject({ refusal: { code: 'INVALID_INPUT', field: 'delegationChain' } });
+      expect(codeOf(await tasks.list({ agentID: 'x' } as never))).toBe('INVALID_INPUT');
+      const bad: [Partial<Parameters<typeof tasks.create>[0]>, string][] = [
+        [{ agentId: '' }, 'agentId'],
+        [{ agentId: 'x'.repeat(256) }, 'agentId'],
+        [{ agentId: 'a\u0000' }, 'agentId'],
+        [{ declaredIntent: ' ' }, 'declaredIntent'],
+        [{ declaredIntent: 'é'.repeat(257) }, 'declaredIntent'],
+        [{ taskName: 'a\nb' }, 'taskName'],
+        [{ authorizedTools: Array<string>(257).fill('a') }, 'authorizedTools'],
+        [{ authorizedTools: ['x'.repeat(129)] }, 'authorizedTools'],
+        [{ timeLimitMs: 999 }, 'timeLimitMs'],
+        [{ timeLimitMs: 86_400_001 }, 'timeLimitMs'],
+        [{ callBudget: -1 }, 'callBudget'],
+        [{ callBudget: 1_000_001 }, 'callBudget'],
+        [{ callBudget: 1.5 }, 'callBudget'],
+        [{ rateLimit: { calls: 0, perMs: 1_000 } }, 'rateLimit.calls'],
+        [{ rateLimit: { calls: 1, perMs: 999 } }, 'rateLimit.perMs'],
+        [{ rateLimit: { calls: 1_001, perMs: 1_000, algorithm: 'sliding' } }, 'rateLimit.calls'],
+        [{ dataSensitivityCeiling: 'secret' as never }, 'dataSensitivityCeiling'],
+      ];
+      for (const [changes, field] of bad) {
+        expect(await tasks.create(terms(changes))).toMatchObject({
+          refusal: { code: 'INVALID_INPUT', field },
+        });
+      }
+      await expect(tasks.create(terms({ callBudget: '5' as never }))).rejects.toThrow(TypeError);
+      expect(await tasks.countActive('agent-1')).toEqual({ ok: true, count: 1 });
+    });
+
     it('does not know ids that are none', async () => {
       const { tasks } = await openWorld(backend);
       const unknown = '01980000-0000-7000-8000-000000000000';
