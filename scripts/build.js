@@ -33,12 +33,10 @@ export function build({ check }) {
   if (!check && existsSync(dist) && existsSync(stamp) && readFileSync(stamp, 'utf8') === sources) return;
   // A sibling of dist/, so that the relative paths in source maps are the same.
   const fresh = `${dist}.${process.pid}`;
-  try {
-    compile(fresh, check);
-    moveOver(fresh);
-  } finally {
-    rmSync(fresh, { recursive: true, force: true });
-  }
+  const compiled = compile(fresh, check);
+  if (compiled) moveOver(fresh);
+  rmSync(fresh, { recursive: true, force: true });
+  if (!compiled) fail('build: src/ does not compile; the errors are above, dist/ was left as it was');
   const main = join(dist, 'cli', 'main.js');
   if (existsSync(main)) chmodSync(main, 0o755);
   mkdirSync(dirname(stamp), { recursive: true });
@@ -56,7 +54,7 @@ function compile(outDir, check) {
     cwd: root,
     stdio: ['ignore', 'inherit', 'inherit'],
   });
-  if (status !== 0) fail('build: src/ does not compile; the errors are above, dist/ was left as it was');
+  return status === 0;
 }
 
 function typescript() {

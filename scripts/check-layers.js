@@ -23,6 +23,8 @@ const project = fileURLToPath(new URL('..', import.meta.url));
  */
 export async function checkLayers(folder) {
   const sources = sourceFiles(folder);
+  if (sources.length === 0)
+    return { findings: [`${folder}: no src/**/*.ts to check`], modules: 0, imports: 0 };
   const { options, ...ruleSet } = configuration;
   const { output } = await cruise(
     ['src'],
@@ -39,7 +41,6 @@ export async function checkLayers(folder) {
     const comment = configuration.forbidden?.find((known) => known.name === rule.name)?.comment ?? '';
     return `${from} imports ${to} (${rule.name}): ${comment}`;
   });
-  if (sources.length === 0) findings.push(`${folder}: no src/**/*.ts to check`);
   for (const source of blind)
     findings.push(`${source}: dependency-cruiser did not see it; the layers are unchecked`);
   // A tree of files of which most import nothing was not read.

@@ -5,7 +5,8 @@
  *   node scripts/check-package.js      after `npm run build`
  */
 import { spawnSync } from 'node:child_process';
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { checkDoors } from './check-doors.js';
 import { fileURLToPath } from 'node:url';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
@@ -18,13 +19,7 @@ for (const [door, target] of Object.entries(exports)) {
       findings.push(`package.json: "${door}" leads to ${file}, which the build did not make`);
   }
 }
-// A backend without a door cannot be opened by hand.
-for (const backend of ['memory', 'sqlite', 'file', 'postgres', 'redis']) {
-  const built = existsSync(`${root}dist/storage/${backend}/${backend}-storage.js`);
-  if (built !== Object.hasOwn(exports, `./${backend}`)) {
-    findings.push(`package.json: the door ./${backend} and dist/storage/${backend}/ do not go together`);
-  }
-}
+findings.push(...checkDoors({ bin, exports }, sourceFiles()));
 if (!existsSync(root + bin.ambit))
   findings.push(`package.json: bin leads to ${bin.ambit}, which the build did not make`);
 for (const finding of findings) console.error(finding);
@@ -33,6 +28,10 @@ if (findings.length > 0) process.exit(1);
 run(process.execPath, [root + bin.ambit, '--version']);
 run('npx', ['--no-install', 'publint', '--strict']);
 run('npx', ['--no-install', 'attw', '--pack', '.', '--profile', 'esm-only']);
+
+function sourceFiles() {
+  return readdirSync(`${root}src`, { recursive: true, encoding: 'utf8' }).map((file) => `src/${file}`);
+}
 
 /**
  * @param {string} command

@@ -7,6 +7,7 @@ import { createTaskSessions } from './tasks/task-sessions.js';
 import { randomBytes } from 'node:crypto';
 import { startSweeper } from './engine/sweeper.js';
 
+/** How `openAmbit` opens: the store, what it must survive, and the bounds of sessions. */
 export interface AmbitOptions {
   /** A URL (`memory:`, `sqlite:./ambit.db`), or a store that was opened already, which Ambit then owns and closes. */
   readonly storage: string | Storage;

@@ -37,7 +37,16 @@ export function encodeKey<T>(parts: readonly KeyPart[]): Key<T> {
   return encoded as Key<T>;
 }
 
-/** Decodes what {@link encodeKey} made. Throws `AmbitError` `STORE_CORRUPT` for anything else. */
+/**
+ * Decodes what {@link encodeKey} made.
+ *
+ * @throws AmbitError `STORE_CORRUPT` for anything else
+ * @example
+ * ```ts
+ * import { decodeKey, encodeKey } from 'ambit/storage';
+ * decodeKey(encodeKey(['task', 7])); // ['task', 7]
+ * ```
+ */
 export function decodeKey(key: Key): KeyPart[] {
   if (key === '') return [];
   if (!key.endsWith(' ') || !key.isWellFormed()) throw notAKey(key);
@@ -58,7 +67,16 @@ export function decodeKey(key: Key): KeyPart[] {
 const textPart = /^\$(?:[^\u0000-!]|![@-a])*$/;
 const numberPart = /^#[A-P](0|[1-9]\d*)$/;
 
-/** The half-open range `[start, end)` of all keys that begin with these parts and have more. */
+/**
+ * The half-open range `[start, end)` of all keys that begin with these parts and have more.
+ *
+ * @throws AmbitError `INVALID_INPUT` where {@link encodeKey} does
+ * @example
+ * ```ts
+ * import { keysBelow, type Storage } from 'ambit/storage';
+ * export const firstTasks = (storage: Storage) => storage.range({ ...keysBelow(['task']), limit: 10 });
+ * ```
+ */
 export function keysBelow(parts: readonly KeyPart[]): { start: Key; end: Key } {
   const prefix: string = encodeKey(parts);
   // '#' and '$' begin every further part; '%' is the character after them.
@@ -68,6 +86,12 @@ export function keysBelow(parts: readonly KeyPart[]): { start: Key; end: Key } {
 /**
  * Compares two keys by code point: negative, zero or positive. JavaScript's `<` compares UTF-16 units, which puts
  * U+10000 before U+E000; SQLite, PostgreSQL (collation "C") and Redis compare UTF-8 bytes, which is code point order.
+ *
+ * @example
+ * ```ts
+ * import { compareKeys, encodeKey } from 'ambit/storage';
+ * [encodeKey(['b']), encodeKey(['a'])].sort(compareKeys); // a before b
+ * ```
  */
 export function compareKeys(a: string, b: string): number {
   const length = Math.min(a.length, b.length);

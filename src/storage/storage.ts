@@ -74,6 +74,7 @@ export interface Check {
   readonly expected: Expected;
 }
 
+/** One entry of a transaction, for one key. */
 export type Write = Put | Delete | Check;
 
 /**
@@ -102,11 +103,13 @@ export interface Answer {
   readonly nowMs: number;
 }
 
+/** The answer to `read`. */
 export interface ReadAnswer extends Answer {
   /** One for each key asked, in that order: all as of one instant. */
   readonly records: readonly (StoredRecord | undefined)[];
 }
 
+/** The answer to `commit`. */
 export interface CommitAnswer extends Answer {
   /** One for each transaction, in that order. */
   readonly outcomes: readonly Outcome[];
@@ -115,6 +118,7 @@ export interface CommitAnswer extends Answer {
 /** `busy`: the lock was not to be had within the backend's bound; `run` was not called and nothing was written. */
 export type LockedAnswer = (CommitAnswer & { readonly busy?: false }) | (Answer & { readonly busy: true });
 
+/** Which keys to walk, in which direction, and how far. */
 export interface RangeQuery {
   /** First key of the range, included. */
   readonly start: Key;
@@ -126,11 +130,13 @@ export interface RangeQuery {
   readonly reverse?: boolean;
 }
 
+/** The answer to `range`: a page. */
 export interface RangeAnswer extends Answer {
   /** In key order by code point (or the reverse of it), at most `limit`. */
   readonly records: readonly StoredRecord[];
 }
 
+/** The answer to `sweep`. */
 export interface SweepAnswer extends Answer {
   /** The keys of the records that were deleted. As many as the limit: there may be more. */
   readonly keys: readonly Key[];

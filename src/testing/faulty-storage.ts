@@ -34,6 +34,7 @@ export interface StorageCall {
  */
 export type CallFate = 'answered' | 'refused' | 'request-lost' | 'reply-lost' | 'delivered-late' | 'busy';
 
+/** What goes wrong with one call, and what happens around it. */
 export interface Fault {
   /** `answered` unless said. */
   readonly fate?: CallFate;
@@ -46,6 +47,7 @@ export interface Fault {
 /** Says what goes wrong with a call, if anything. */
 export type FaultPlan = (call: StorageCall) => Fault | undefined;
 
+/** What a faulty store says of itself. */
 export interface FaultyStorageOptions {
   /** What the wrapped store claims to be, where that differs. With `immediate: false` it answers by promise. */
   readonly capabilities?: Partial<Capabilities>;

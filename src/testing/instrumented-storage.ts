@@ -34,6 +34,7 @@ export interface Change {
   readonly certain: boolean;
 }
 
+/** A store that also tells what was asked of it and what it changed. */
 export interface InstrumentedStorage extends Storage {
   readonly counts: Readonly<StorageCounts>;
   /** In the order of the answers, which need not be that of the commits. */

@@ -7,6 +7,7 @@ import {
 import { createCommit } from './memory-commit.js';
 import { createMemoryRecords } from './memory-records.js';
 
+/** How a memory store is opened. */
 export interface MemoryStorageOptions {
   /** The store's clock, in milliseconds since 1970: `Date.now` unless said. For tests. */
   readonly clock?: () => number;

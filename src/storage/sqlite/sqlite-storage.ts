@@ -3,6 +3,7 @@ import { openExecutor } from './sqlite-open.js';
 import { openWorkerStorage } from './sqlite-worker-client.js';
 import { storageOnThisThread } from './sqlite-this-thread.js';
 
+/** Which file is opened, and how. */
 export interface SqliteStorageOptions {
   /**
    * The database file. It is created where it is missing, readable by its owner only, and so is its directory, but
