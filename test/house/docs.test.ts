@@ -1,73 +1,84 @@
-import { dirname, join } from 'node:path';
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { expect, it } from 'vitest';
-import { fileURLToPath } from 'node:url';
-import ts from 'typescript';
+import { compileExamples, deadLinks, examplesOf } from './docs-rules.js';
+import { describe, expect, test } from 'vitest';
+import { existsSync, statSync } from 'node:fs';
+import { projectFiles, projectFolder, readProjectFile } from './project-files.js';
+import { join } from 'node:path';
 
-const root = fileURLToPath(new URL('../..', import.meta.url));
+const pages = projectFiles((path) => path.endsWith('.md'));
+const sources = projectFiles((path) => path.startsWith('src/') && path.endsWith('.ts'));
 
-const pages = ['.', 'docs', 'docs/internals', 'bench', 'examples']
-  .filter((folder) => existsSync(join(root, folder)))
-  .flatMap((folder) => readdirSync(join(root, folder)).map((file) => join(folder, file)))
-  .filter((file) => file.endsWith('.md'));
-
-it('finds the pages', () => {
-  expect(pages).toContain('README.md');
-  expect(pages.length).toBeGreaterThan(6);
-});
-
-it.each(pages)('%s: every link leads somewhere', (page) => {
-  const text = readFileSync(join(root, page), 'utf8');
-  const links = [...text.matchAll(/\]\(([^)#]+)(?:#[^)]*)?\)/g)].map((match) => match[1] ?? '');
-  const dead = links.filter((link) => !/^https?:/.test(link) && !existsSync(join(root, dirname(page), link)));
-  expect(dead).toEqual([]);
-});
-
-/** Examples of pages, and of the docstrings of the sources, by where they stand. */
-function examples(): Map<string, string> {
-  const found = new Map<string, string>();
-  const sources = readdirSync(join(root, 'src'), { recursive: true, encoding: 'utf8' })
-    // The leash has no door yet: its examples import what only the command line can.
-    .filter((file) => file.endsWith('.ts') && !file.startsWith('mcp'))
-    .map((file) => join('src', file));
-  for (const file of [...pages, ...sources]) {
-    const text = readFileSync(join(root, file), 'utf8').replace(
-      /^ {0,2}\* ?/gm,
-      file.endsWith('.ts') ? '' : '$&',
-    );
-    for (const [index, match] of [...text.matchAll(/```ts\n([\s\S]*?)```/g)].entries()) {
-      found.set(`${file} example ${index + 1}`, match[1] ?? '');
-    }
-  }
-  return found;
+/** The text of a project file; a folder reads as an empty one. */
+function read(path: string): string | undefined {
+  if (!existsSync(join(projectFolder, path))) return undefined;
+  return statSync(join(projectFolder, path)).isFile() ? readProjectFile(path) : '';
 }
 
-it('every example compiles', () => {
-  const all = examples();
-  expect(all.size).toBeGreaterThan(8);
-  const folder = join(root, '.build', 'doc-examples');
-  rmSync(folder, { recursive: true, force: true });
-  mkdirSync(folder, { recursive: true });
-  const names = new Map<string, string>();
-  for (const [where, code] of all) {
-    const file = join(folder, `example-${names.size}.ts`);
-    names.set(file, where);
-    writeFileSync(file, `${code}\nexport {};\n`);
-  }
-  const { config } = ts.readConfigFile(join(root, 'tsconfig.json'), ts.sys.readFile) as { config: object };
-  const { options } = ts.parseJsonConfigFileContent(
-    { ...config, include: [], files: [...names.keys()] },
-    ts.sys,
-    root,
-  );
-  const program = ts.createProgram([...names.keys()], options);
-  const problems = ts
-    .getPreEmitDiagnostics(program)
-    .map(
-      (one) =>
-        `${names.get(one.file?.fileName ?? '') ?? ''}: ${ts.flattenDiagnosticMessageText(one.messageText, ' ')}`,
-    )
-    // What an example declares and leaves for its reader to use is no mistake.
-    .filter((problem) => !problem.startsWith(': '));
-  expect(problems).toEqual([]);
+describe('the pages', () => {
+  test('are found', () => {
+    expect(pages).toEqual(
+      expect.arrayContaining(['README.md', 'ARCHITECTURE.md', 'AGENTS.md', 'CHANGELOG.md']),
+    );
+  });
+
+  test.each(pages)('%s: every link leads somewhere', (page) => {
+    expect(deadLinks(page, readProjectFile(page), read)).toEqual([]);
+  });
+
+  test('and the docstrings: every example compiles', () => {
+    const examples = [...pages, ...sources]
+      // The leash has no door of its own: its examples show calls that only the command line makes.
+      .filter((path) => !path.startsWith('src/mcp/'))
+      .flatMap((path) => examplesOf(path, readProjectFile(path)));
+    expect(examples.length).toBeGreaterThan(15);
+    expect(examples.filter(({ where }) => where.startsWith('README.md'))).not.toEqual([]);
+    expect(examples.filter(({ where }) => where.startsWith('src/'))).not.toEqual([]);
+    expect(compileExamples(examples)).toEqual([]);
+  });
+});
+
+describe('each check of the pages finds what it is for', () => {
+  const files: Record<string, string> = { 'docs/b.md': '# The Title: `one`\n', 'README.md': '' };
+  const find = (text: string): string[] => deadLinks('docs/a.md', text, (path) => files[path]);
+
+  test.each([
+    ['a file that is not there', 'see [c](c.md)'],
+    ['a file in the wrong folder', 'see [readme](README.md)'],
+    ['a heading that is not there', 'see [b](b.md#the-end)'],
+    ['a heading of its own that is not there', '# A\nsee [above](#b)'],
+    ['a link by reference', 'see [b]\n\n[b]: c.md\n'],
+    ['an image', '![b](b.png)'],
+  ])('%s', (_what, text) => {
+    expect(find(text)).toHaveLength(1);
+  });
+
+  test.each([
+    ['links that lead somewhere', '# A\n[b](b.md) [c](b.md#the-title-one) [d](../README.md) [e](#a)'],
+    ['the web', '[b](https://example.org/c.md)'],
+    ['code', '`a[0](b)`\n```\n[b](c.md)\n```'],
+  ])('and lets pass: %s', (_what, text) => {
+    expect(find(text)).toEqual([]);
+  });
+
+  test('examples are found in pages and in docstrings, where they stand', () => {
+    expect(examplesOf('a.md', 'x\n\n```ts\na;\nb;\n```\n\n```sh\nc\n```\n')).toEqual([
+      { where: 'a.md:3', code: 'a;\nb;\n' },
+    ]);
+    expect(examplesOf('src/a.ts', '/**\n * @example\n * ```ts\n * a;\n * ```\n */')).toEqual([
+      { where: 'src/a.ts:3', code: 'a;\n' },
+    ]);
+  });
+
+  test('an example that does not compile', () => {
+    const findings = compileExamples([
+      { where: 'a.md:1', code: "import { openAmbit } from 'ambit';\nawait openAmbit({ storage: 7 });" },
+      { where: 'a.md:9', code: "import { nothing } from 'ambit';\nnothing();" },
+      {
+        where: 'a.md:12',
+        code: "import { openAmbit } from 'ambit';\nawait openAmbit({ storage: 'memory:' });",
+      },
+    ]);
+    expect(findings).toHaveLength(2);
+    expect(findings[0]).toContain('a.md:1: ');
+    expect(findings[1]).toContain('a.md:9: ');
+  });
 });

@@ -10,10 +10,14 @@ let listed: readonly string[] | undefined;
 
 /** The project's own files, relative and with `/`: what is committed or about to be, not what is ignored or deleted. */
 export function projectFiles(choose: (path: string) => boolean): string[] {
-  listed ??= execFileSync('git', ['ls-files', '-z', '--cached', '--others', '--exclude-standard'], {
-    cwd: projectFolder,
-    encoding: 'utf8',
-  })
+  listed ??= execFileSync(
+    'git',
+    ['-c', 'safe.directory=*', 'ls-files', '-z', '--cached', '--others', '--exclude-standard'],
+    {
+      cwd: projectFolder,
+      encoding: 'utf8',
+    },
+  )
     .split('\0')
     .filter((path) => path !== '' && existsSync(join(projectFolder, path)));
   return listed.filter(choose);
