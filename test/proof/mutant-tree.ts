@@ -1,0 +1,125 @@
+import { cpSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { dirname, join, relative } from 'node:path';
+import type { Mutant, Patch } from './mutants.js';
+import { fileURLToPath } from 'node:url';
+import { spawn } from 'node:child_process';
+import ts from 'typescript';
+
+const root: string = fileURLToPath(new URL('../..', import.meta.url));
+/** Below the project, so that the copies find its node_modules; another for each run, as there may be two at once. */
+export const treesFolder: string = join(root, '.build', `mutants-${process.pid}`);
+
+export interface Verdict {
+  readonly passed: readonly string[];
+  readonly failed: readonly string[];
+  /** What the first of those that failed said, in one line. */
+  readonly why: string;
+  /** What vitest printed: the reason where no test ran at all. */
+  readonly printed: string;
+}
+
+/** Copies sources and tests into a folder of their own, and puts the bug into the copy. */
+export function plant(name: string, patches: readonly Patch[], built: boolean): string {
+  const tree = join(treesFolder, name);
+  rmSync(tree, { recursive: true, force: true });
+  mkdirSync(tree, { recursive: true });
+  for (const part of ['src', 'test', 'package.json']) {
+    cpSync(join(root, part), join(tree, part), { recursive: true });
+  }
+  for (const { file, right, wrong } of patches) {
+    const path = join(tree, file);
+    const source = readFileSync(path, 'utf8');
+    const pieces = source.split(right);
+    if (pieces.length !== 2) {
+      throw new Error(
+        `${file} holds ${pieces.length - 1} times what the bug "${name}" is to replace; bring its patch up to date: ${right}`,
+      );
+    }
+    writeFileSync(path, pieces.join(wrong));
+  }
+  if (built) compile(tree);
+  writeFileSync(join(tree, 'vitest.config.mjs'), configuration(tree));
+  return tree;
+}
+
+/** Runs the tests that are to catch a bug, in a tree. Resolves with what they said. */
+export async function runTests(tree: string, { test, caughtBy }: Mutant): Promise<Verdict> {
+  const result = join(tree, 'result.json');
+  rmSync(result, { force: true });
+  const vitest = join(root, 'node_modules', 'vitest', 'vitest.mjs');
+  const args = [
+    vitest,
+    'run',
+    test,
+    '-t',
+    caughtBy,
+    '--root',
+    tree,
+    '--config',
+    join(tree, 'vitest.config.mjs'),
+  ];
+  args.push('--reporter=json', `--outputFile=${result}`);
+  const { VITEST: _, VITEST_POOL_ID: __, VITEST_WORKER_ID: ___, ...env } = process.env;
+  const child = spawn(process.execPath, args, { cwd: tree, env, stdio: ['ignore', 'pipe', 'pipe'] });
+  const giveUp = setTimeout(() => void child.kill('SIGKILL'), 90_000);
+  let printed = '';
+  child.stdout.on('data', (chunk: Buffer) => (printed += chunk.toString()));
+  child.stderr.on('data', (chunk: Buffer) => (printed += chunk.toString()));
+  await new Promise((resolve) => child.once('close', resolve));
+  clearTimeout(giveUp);
+  return { ...readVerdict(result), printed };
+}
+
+interface Assertion {
+  readonly fullName: string;
+  readonly status: string;
+  readonly failureMessages?: readonly string[];
+}
+
+function readVerdict(result: string): Pick<Verdict, 'passed' | 'failed' | 'why'> {
+  let report: { testResults: { assertionResults: Assertion[] }[] };
+  try {
+    report = JSON.parse(readFileSync(result, 'utf8')) as typeof report;
+  } catch {
+    // Killed, or never begun: nothing passed and nothing failed.
+    return { passed: [], failed: [], why: '' };
+  }
+  const all = report.testResults.flatMap((file) => file.assertionResults);
+  const named = (status: string): string[] =>
+    all.filter((one) => one.status === status).map((one) => one.fullName);
+  const [said = ''] = all.find((one) => one.status === 'failed')?.failureMessages ?? [];
+  return { passed: named('passed'), failed: named('failed'), why: said.slice(0, 160).split('\n')[0] ?? '' };
+}
+
+/** As the project's own configuration, for one tree: doors lead to its sources, and nothing is built first. */
+function configuration(tree: string): string {
+  const { exports } = JSON.parse(readFileSync(join(tree, 'package.json'), 'utf8')) as {
+    exports: Record<string, { default: string } | string>;
+  };
+  const alias = Object.entries(exports).flatMap(([door, target]) => {
+    if (typeof target === 'string') return [];
+    const source = target.default.replace('./dist/', './src/').replace(/\.js$/, '.ts');
+    const find = `new RegExp(${JSON.stringify(`^ambit${door.slice(1)}$`)})`;
+    return [`{ find: ${find}, replacement: ${JSON.stringify(join(tree, source))} }`];
+  });
+  const test = { include: ['test/**/*.test.ts'], pool: 'forks', testTimeout: 10_000, hookTimeout: 10_000 };
+  return `export default { resolve: { alias: [${alias.join(', ')}] }, test: ${JSON.stringify(test)} };\n`;
+}
+
+/** Makes dist/ of src/, file by file and without checking types: a bug need not please the compiler. */
+function compile(tree: string): void {
+  const sources = join(tree, 'src');
+  const options = {
+    target: ts.ScriptTarget.ES2023,
+    module: ts.ModuleKind.ESNext,
+    verbatimModuleSyntax: true,
+  };
+  for (const entry of readdirSync(sources, { recursive: true, withFileTypes: true })) {
+    if (!entry.isFile() || !entry.name.endsWith('.ts')) continue;
+    const path = join(entry.parentPath, entry.name);
+    const target = join(tree, 'dist', relative(sources, path).replace(/\.ts$/, '.js'));
+    mkdirSync(dirname(target), { recursive: true });
+    const { outputText } = ts.transpileModule(readFileSync(path, 'utf8'), { compilerOptions: options });
+    writeFileSync(target, outputText);
+  }
+}
