@@ -13,6 +13,8 @@ import { createFakeAuthorizer } from './fake-authorizer.js';
 const folder = mkdtempSync(join(tmpdir(), 'ambit-fuzz-'));
 afterAll(() => rmSync(folder, { recursive: true }));
 
+const hidden = '{"jsonrpc":"2.0","id":3,"method":"tools/call","params":{"name":"hidden"}}';
+
 /** A key as somebody who wants to be misread would write it. */
 const keyArbitrary = fc
   .tuple(
@@ -70,6 +72,8 @@ const scalarArbitrary = fc.constantFrom(
   '[]',
   '"\u2028"',
   '"\u0085{"',
+  `\r${hidden}\r`,
+  hidden,
 );
 
 function objectOf(value: fc.Arbitrary<string>, sizeMax: number): fc.Arbitrary<string> {
@@ -111,7 +115,7 @@ const frameArbitrary = fc
 const insertions: readonly Buffer[] = [
   ...'\r\n\t\u0000\u000b\u001c\u0085\u2028\u2029\uFEFF"\\{}, '.split(''),
   '\r\n',
-  '{"jsonrpc":"2.0","id":3,"method":"tools/call","params":{"name":"hidden"}}',
+  hidden,
 ].map((piece) => Buffer.from(piece));
 const rawInsertions = [Buffer.from([0xff]), Buffer.from([0xc2]), Buffer.from([0xed, 0xa0, 0x80])];
 
@@ -156,7 +160,8 @@ test(
           refused += lines.length - authorizer.charged.length;
         },
       ),
-      { numRuns: 12 },
+      // The seed replays a failure; making it smaller would start hundreds of processes.
+      { numRuns: 12, endOnFailure: true },
     );
     // A fuzzer whose frames are all refused, or all pass, tests nothing.
     expect(charged).toBeGreaterThan(100);

@@ -38,6 +38,11 @@ function raw(
 export const smugglingCases: readonly SmugglingCase[] = [
   // Line ends that are white space, or text, to one side.
   text('a carriage return between two frames', `${listed.slice(0, -1)}\r${hidden}\r}`, parseError),
+  text(
+    'a frame as a value, between two carriage returns',
+    `{"jsonrpc":"2.0","method":"notifications/x","params":{"x":\r${hidden}\r}}`,
+    parseError,
+  ),
   text('a carriage return as white space', `{"jsonrpc":"2.0","id":901,\r"method":"tools/list"}`, parseError),
   text('a carriage return before the frame', `\r${hidden}`, parseError),
   text('two carriage returns at the end', `${hidden}\r\r`, parseError),
