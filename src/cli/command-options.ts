@@ -1,7 +1,7 @@
 import { CliError, exitCodes } from './exit-codes.js';
 import type { RateLimit, Sensitivity, TaskTermsInput } from '../tasks/task-types.js';
 import { type Command, InvalidArgumentError, Option } from 'commander';
-import { parseDuration } from '../core/durations.js';
+import { formatDuration, parseDuration } from '../core/durations.js';
 
 /** The limits of a session as flags give them; what was not given is not there. */
 export interface LimitFlags {
@@ -65,6 +65,13 @@ export function parseGlobs(text: string): readonly string[] {
   return globs;
 }
 
+/** Names of tools are `NAME/tool`: an empty name, or one that no tool's name may hold, would leave no tool at all. */
+export function parseServerName(text: string): string {
+  if (text === '' || text.length > 128 || /[\p{Cc}\p{Zl}\p{Zp}]/u.test(text))
+    throw new InvalidArgumentError('it must be 1 to 128 characters, none of them a control character');
+  return text;
+}
+
 export function parseWhole(text: string): number {
   if (!/^\d{1,15}$/.test(text)) throw new InvalidArgumentError('it must be a whole number, such as 50');
   return Number(text);
@@ -75,6 +82,12 @@ export function parseDurationFlag(text: string): number {
   if (durationMs === undefined)
     throw new InvalidArgumentError('it must be a number and a unit (ms, s, m, h, d), such as 30m');
   return durationMs;
+}
+
+/** A duration in one unit, as a flag takes it and without rounding. */
+export function exactDuration(durationMs: number): string {
+  const text = formatDuration(durationMs);
+  return text.includes(' ') || durationMs % 1_000 !== 0 ? `${durationMs}ms` : text;
 }
 
 export function parseRate(text: string): RateLimit {

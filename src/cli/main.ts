@@ -2,6 +2,7 @@
 import { Command, CommanderError } from 'commander';
 import { CliError, exitCodes } from './exit-codes.js';
 import { readFileSync } from 'node:fs';
+import { redactLine } from './redact-line.js';
 import { runCommand } from './run-command.js';
 import { sessionsCommand } from './sessions-command.js';
 import { unwrapCommand, wrapCommand } from './wrap-command.js';
@@ -13,7 +14,7 @@ function fail(error: unknown): void {
     return;
   }
   const line = (error instanceof Error ? error.message : String(error)).replace(/\s+/g, ' ');
-  process.stderr.write(`ambit: ${line}\n`);
+  process.stderr.write(`ambit: ${redactLine(line)}\n`);
   process.exitCode = error instanceof CliError ? error.exitCode : 70;
 }
 
@@ -39,7 +40,7 @@ function quiet(command: Command): void {
   command.configureOutput({
     outputError: (text, write) =>
       write(
-        `ambit: ${text
+        `ambit: ${redactLine(text)
           .replace(/^error: /, '')
           .trim()
           .replace(/\s*\n\s*/g, ' ')} (see --help)\n`,
@@ -47,6 +48,11 @@ function quiet(command: Command): void {
   });
   for (const child of command.commands) quiet(child);
 }
+
+// `ambit sessions list | head`: who stops reading has what it wanted.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code !== 'EPIPE') fail(error);
+});
 
 try {
   await program().parseAsync();

@@ -56,8 +56,10 @@ export function wrapConfig(
     if (only && !only.includes(name)) continue;
     if (isWrapped(server)) left.push({ name, why: 'it is on the leash already' });
     else if (typeof server.command !== 'string') left.push({ name, why: 'it is not started by a command' });
+    else if (server.args !== undefined && !Array.isArray(server.args))
+      left.push({ name, why: 'its "args" are not a list' });
     else {
-      const args = Array.isArray(server.args) ? (server.args as unknown[]) : [];
+      const args = (server.args ?? []) as unknown[];
       Object.assign(server, {
         command: 'ambit',
         args: ['run', ...flags, '--server', name, '--', server.command, ...args],
@@ -67,13 +69,13 @@ export function wrapConfig(
   }
   if (wrapped.length === 0) return { wrapped, left };
   const text = stringify(config, original.toString('utf8'));
-  const backup: Backup = {
-    wrappedSha256: sha256(text),
-    originalBase64: (earlierOriginal(file, original) ?? original).toString('base64'),
-  };
+  const before = originalOf(file, original, parse(file, original));
   const { mode } = statSync(file);
   // The backup first: a crash in between leaves a backup that matches nothing, and does no harm.
-  writeWhole(backupOf(file), `${JSON.stringify(backup)}\n`, mode & 0o600);
+  if (before) {
+    const backup: Backup = { wrappedSha256: sha256(text), originalBase64: before.toString('base64') };
+    writeWhole(backupOf(file), `${JSON.stringify(backup)}\n`, mode & 0o600);
+  }
   writeWhole(file, text, mode);
   return { wrapped, left };
 }
@@ -103,10 +105,15 @@ export function unwrapConfig(file: string): {
   return { unwrapped, restored };
 }
 
-/** The bytes before the first wrap, where the file is still as an earlier wrap left it. */
-function earlierOriginal(file: string, bytes: Buffer): Buffer | undefined {
+/**
+ * The bytes before the first wrap. None where the file was edited since an earlier wrap: no bytes ever were the edits
+ * without that leash, so only the leash can be taken off.
+ */
+function originalOf(file: string, bytes: Buffer, config: Config): Buffer | undefined {
   const backup = readBackup(file);
-  return backup?.wrappedSha256 === sha256(bytes) ? Buffer.from(backup.originalBase64, 'base64') : undefined;
+  if (!backup) return bytes;
+  if (backup.wrappedSha256 === sha256(bytes)) return Buffer.from(backup.originalBase64, 'base64');
+  return Object.values(serversOf(file, config)).some(isWrapped) ? undefined : bytes;
 }
 
 function isWrapped({ command, args }: ServerEntry): boolean {
@@ -143,10 +150,12 @@ function parse(file: string, bytes: Buffer): Config {
   throw usage(file, 'it is not a JSON object (comments are not JSON; take them out first)');
 }
 
-/** Writes JSON with the indent, and the last line feed, that the file had. */
+/** Writes JSON with the indent, the ends of lines and the last line feed that the file had. */
 function stringify(config: Config, like: string): string {
   const indent = /^\{\r?\n([ \t]+)/.exec(like)?.[1] ?? '  ';
-  return JSON.stringify(config, null, indent) + (like.endsWith('\n') ? '\n' : '');
+  const text = JSON.stringify(config, null, indent) + (like.endsWith('\n') ? '\n' : '');
+  // Within its strings JSON has no raw line feeds.
+  return like.includes('\r\n') ? text.replaceAll('\n', '\r\n') : text;
 }
 
 /** Writes a file as a whole or not at all: whoever reads it meanwhile sees the old one or the new one. */

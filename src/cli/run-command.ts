@@ -1,13 +1,14 @@
-import { addLimitFlags, storageFlag, type StorageFlags } from './command-options.js';
+import { addLimitFlags, parseServerName, storageFlag, type StorageFlags } from './command-options.js';
 import { CliError, exitCodes } from './exit-codes.js';
 import { runLeash, type ToolAuthorizer } from '../mcp/leash.js';
 import { type SessionFlags, sessionForRun } from './run-session.js';
-import { ServerStartError, startServerProcess } from '../mcp/server-process.js';
+import { type ServerProcess, ServerStartError, startServerProcess } from '../mcp/server-process.js';
 import type { Ambit } from '../open-ambit.js';
 import { Command } from 'commander';
 import { compileGlobs } from '../tasks/glob-rules.js';
 import { openDecisionLog } from './decision-log.js';
 import { openStore } from './open-store.js';
+import { redactLine } from './redact-line.js';
 import { refuse } from '../core/refusals.js';
 import type { TaskSession } from '../tasks/task-types.js';
 
@@ -29,7 +30,11 @@ export function runCommand(): Command {
   return addLimitFlags(command)
     .option('--renew', 'with --task: start anew if its time is over')
     .option('--session-file <file>', "a session's token (or AMBIT_SESSION)")
-    .option('--server <name>', 'check its tools as NAME/tool, so that servers can share a task')
+    .option(
+      '--server <name>',
+      'check its tools as NAME/tool, so that servers can share a task',
+      parseServerName,
+    )
     .option(
       '--allow-method <glob>',
       'let further MCP methods through, such as resources/*',
@@ -51,7 +56,7 @@ Example:
 }
 
 async function run(name: string, args: readonly string[], flags: RunFlags): Promise<number> {
-  const notice = (text: string): void => void process.stderr.write(`ambit: ${text}\n`);
+  const notice = (text: string): void => void process.stderr.write(`ambit: ${redactLine(text)}\n`);
   const ambit = await openStore(flags);
   try {
     const { session, oneShot } = await sessionForRun(ambit, flags);
@@ -77,8 +82,10 @@ async function hold(
   notice: (text: string) => void,
 ): Promise<number> {
   const log = flags.log === undefined ? undefined : openDecisionLog(flags.log, session, notice);
+  let server: ServerProcess | undefined;
   try {
-    const server = await startServerProcess({ command: name, args });
+    server = await startServerProcess({ command: name, args });
+    const { stop } = server;
     await runLeash({
       authorizer: authorizerOf(ambit, session),
       client: { input: process.stdin, output: process.stdout },
@@ -87,10 +94,13 @@ async function hold(
       ...(flags.allowMethod && { allowedMethods: flags.allowMethod }),
       ...(log && { onDecision: (decision) => log.write(decision) }),
       onNotice: notice,
+      // A server that goes on when its stdin has ended must not keep the run, and its session, up.
+      onClientEnd: () => void stop(),
     });
-    const { exitCode } = await server.stop();
+    const { exitCode } = await stop();
     return exitCode;
   } catch (error) {
+    await server?.stop();
     if (error instanceof ServerStartError) throw new CliError(error.message, error.exitCode);
     if (error instanceof TypeError) throw new CliError(error.message, exitCodes.usage);
     throw error;

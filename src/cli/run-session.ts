@@ -2,7 +2,7 @@ import { CliError, exitCodeOf, exitCodes } from './exit-codes.js';
 import { type LimitFlags, requireTools, termsOf } from './command-options.js';
 import type { TaskSession, TaskTerms } from '../tasks/task-types.js';
 import type { Ambit } from '../open-ambit.js';
-import { formatDuration } from '../core/durations.js';
+import { exactDuration } from './command-options.js';
 import { randomUUID } from 'node:crypto';
 import { readToken } from './session-file.js';
 import type { Refused } from '../core/refusals.js';
@@ -86,20 +86,42 @@ function differencesOf(flags: LimitFlags, terms: TaskTerms): string[] {
   const compare = (flag: string, given: string | undefined, stored: string): void => {
     if (given !== undefined && given !== stored) differences.push(`${flag} is ${stored}, not ${given}`);
   };
+  // To the millisecond, as it is kept: words such as "1h 1m" are the same for many durations.
   const sorted = (globs: readonly string[]): string => [...new Set(globs)].sort().join(',');
   compare('--tools', flags.tools && sorted(flags.tools), sorted(terms.authorizedTools));
   compare('--calls', flags.calls?.toString(), String(terms.callBudget));
   compare(
     '--for',
-    flags.for === undefined ? undefined : formatDuration(flags.for),
-    formatDuration(terms.timeLimitMs),
+    flags.for === undefined ? undefined : exactDuration(flags.for),
+    exactDuration(terms.timeLimitMs),
   );
   const rate = (limit: { calls: number; perMs: number } | undefined): string =>
-    limit ? `${limit.calls}/${formatDuration(limit.perMs)}` : 'none';
+    limit ? `${limit.calls}/${exactDuration(limit.perMs)}` : 'none';
   compare('--rate', flags.rate && rate(flags.rate), rate(terms.rateLimit));
   return differences;
 }
 
 export function refusedError({ refusal }: Refused): CliError {
-  return new CliError(refusal.message, exitCodeOf(refusal.code));
+  const flag = refusal.code === 'INVALID_INPUT' ? flagOf(refusal.field) : undefined;
+  return new CliError((flag === undefined ? '' : `${flag}: `) + refusal.message, exitCodeOf(refusal.code));
 }
+
+/** What a person typed, for the name that a field has in the engine. */
+function flagOf(field: string | undefined): string | undefined {
+  const [name = ''] = field?.split(/[.[]/) ?? [];
+  return flagsByField.get(name);
+}
+
+const flagsByField: ReadonlyMap<string, string> = new Map([
+  ['agentId', '--agent'],
+  ['declaredIntent', '--intent'],
+  ['authorizedTools', '--tools'],
+  ['authorizedCredentials', '--credentials'],
+  ['callBudget', '--calls'],
+  ['timeLimitMs', '--for'],
+  ['rateLimit', '--rate'],
+  ['taskName', '--task'],
+  ['parentSessionId', '--parent'],
+  ['limit', '--limit'],
+  ['cursor', '--cursor'],
+]);

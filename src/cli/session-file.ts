@@ -1,5 +1,5 @@
 import { CliError, exitCodes } from './exit-codes.js';
-import { closeSync, fchmodSync, openSync, readFileSync, writeSync } from 'node:fs';
+import { closeSync, fchmodSync, openSync, readFileSync, rmSync, writeSync } from 'node:fs';
 
 /** The token in a file, else in `AMBIT_SESSION`, else none. */
 export function readToken(file: string | undefined): string | undefined {
@@ -14,8 +14,15 @@ export function readToken(file: string | undefined): string | undefined {
   return token;
 }
 
+/** A new file for one token. */
+export interface TokenFile {
+  write(token: string): void;
+  /** Nothing came of it: the next try finds no empty file in its way. */
+  discard(): void;
+}
+
 /** Opens a new file that only its owner can read; refuses to replace one, which may hold the token of another session. */
-export function createTokenFile(file: string): (token: string) => void {
+export function createTokenFile(file: string): TokenFile {
   let descriptor: number;
   try {
     descriptor = openSync(file, 'wx', 0o600);
@@ -26,10 +33,16 @@ export function createTokenFile(file: string): (token: string) => void {
         : `it cannot be created (${codeOf(error)})`;
     throw new CliError(`--session-file ${file}: ${why}`, exitCodes.usage);
   }
-  return (token) => {
-    fchmodSync(descriptor, 0o600);
-    writeSync(descriptor, `${token}\n`);
-    closeSync(descriptor);
+  return {
+    write(token) {
+      fchmodSync(descriptor, 0o600);
+      writeSync(descriptor, `${token}\n`);
+      closeSync(descriptor);
+    },
+    discard() {
+      closeSync(descriptor);
+      rmSync(file, { force: true });
+    },
   };
 }
 

@@ -88,8 +88,11 @@ function createCommand(): Command {
         throw new CliError('--renew needs --task', exitCodes.usage);
       // Opened first: a token that could not be handed over would be lost.
       const handOver = flags.sessionFile === undefined ? undefined : createTokenFile(flags.sessionFile);
-      const { session, token } = await createOrRenew(tasks, terms, flags);
-      handOver?.(token);
+      const { session, token } = await createOrRenew(tasks, terms, flags).catch((error: unknown) => {
+        handOver?.discard();
+        throw error;
+      });
+      handOver?.write(token);
       if (flags.json) return printJson(handOver ? { session } : { session, token });
       process.stdout.write(sessionDetails(session, Date.now()));
       if (!handOver)

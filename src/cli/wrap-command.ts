@@ -1,5 +1,6 @@
 import {
   addLimitFlags,
+  exactDuration,
   type LimitFlags,
   requireTools,
   storageFlag,
@@ -8,7 +9,6 @@ import {
 import { CliError, exitCodes } from './exit-codes.js';
 import { unwrapConfig, wrapConfig } from './mcp-config.js';
 import { Command } from 'commander';
-import { formatDuration } from '../core/durations.js';
 
 type WrapFlags = LimitFlags & StorageFlags & { readonly server?: readonly string[]; readonly log?: string };
 
@@ -61,8 +61,8 @@ function runFlags(flags: WrapFlags): string[] {
   };
   add('--tools', flags.tools?.join(','));
   add('--calls', flags.calls?.toString());
-  add('--for', flags.for === undefined ? undefined : durationFlag(flags.for));
-  add('--rate', flags.rate && `${flags.rate.calls}/${durationFlag(flags.rate.perMs)}`);
+  add('--for', flags.for === undefined ? undefined : exactDuration(flags.for));
+  add('--rate', flags.rate && `${flags.rate.calls}/${exactDuration(flags.rate.perMs)}`);
   add('--agent', flags.agent);
   add('--intent', flags.intent);
   add('--task', flags.task);
@@ -70,10 +70,4 @@ function runFlags(flags: WrapFlags): string[] {
   add('--log', flags.log);
   add('--storage', flags.storage);
   return given;
-}
-
-/** A duration in one unit, as a flag takes it. */
-function durationFlag(durationMs: number): string {
-  const text = formatDuration(durationMs);
-  return text.includes(' ') || durationMs % 1_000 !== 0 ? `${durationMs}ms` : text;
 }
