@@ -62,7 +62,7 @@ export interface LeashOptions {
   readonly client: { readonly input: Readable; readonly output: Writable };
   /** The MCP server's side: `input` is its stdin, `output` its stdout. */
   readonly server: { readonly input: Writable; readonly output: Readable };
-  /** Checks tools as `NAME/tool`, so that several servers can share one session; on the wire they keep their names. */
+  /** Checks tools as `NAME/tool`, so that several servers can share one session; on the wire they keep their names. No slash in it. */
   readonly serverName?: string;
   /** Globs of further methods of the client that pass, such as `resources/*`; what they do is not counted. None unless given. */
   readonly allowedMethods?: readonly string[];

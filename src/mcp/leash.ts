@@ -93,12 +93,19 @@ export async function runLeash(options: LeashOptions): Promise<LeashEnd> {
   }
 }
 
+/** No slash: `a` with the tool `b/c` and `a/b` with the tool `c` would be one name in a shared session. */
+const serverNamePattern = /^[A-Za-z0-9_.:-]{1,64}$/;
+
 interface ContextHooks {
   readonly onClientGone: () => void;
   readonly decided: LeashContext['decided'];
 }
 
 function createContext(options: LeashOptions, hooks: ContextHooks): LeashContext {
+  const { serverName } = options;
+  if (serverName !== undefined && !serverNamePattern.test(serverName)) {
+    throw new TypeError('server name: 1 to 64 letters, digits and _ . : - only, such as files');
+  }
   const limits = { ...leashLimitsDefault, ...options.limits };
   const memory = createCallMemory();
   const toServer = createFrameWriter(options.server.input, () => notice('the server no longer reads'));
@@ -121,7 +128,7 @@ function createContext(options: LeashOptions, hooks: ContextHooks): LeashContext
     toServer,
     upstream: createUpstreamQueue(toServer),
     toClient,
-    storeName: (tool) => (options.serverName === undefined ? tool : `${options.serverName}/${tool}`),
+    storeName: (tool) => (serverName === undefined ? tool : `${serverName}/${tool}`),
     decided: hooks.decided,
     notice,
   };

@@ -253,6 +253,8 @@ test('behind a server name tools are checked as NAME/tool and keep their names o
   rig.answer(result(4, { tools: [{ name: 'write_file' }, { name: 'read_file' }] }));
   expect(await rig.heard()).toEqual(result(4, { tools: [{ name: 'read_file' }] }));
   expect(authorizer.charged).toEqual(['files/read_file']);
+  // Two servers must not share a name in one session.
+  await expect(createLeashRig(authorizer, { serverName: 'a/b' }).end).rejects.toThrow(TypeError);
 });
 
 test('tools/call without a usable name is answered -32602, without an id dropped and told', async () => {

@@ -79,7 +79,9 @@ describe('how it ended', () => {
   });
 
   test('a server that ends with its stdin is not signalled', async () => {
-    const server = await startScript('process.stdin.resume().on("end", () => { process.exitCode = 3; })');
+    const server = await startScript('process.stdin.resume().on("end", () => { process.exitCode = 3; })', {
+      graceMs: 20_000,
+    });
     expect(await server.stop()).toEqual({ exitCode: 3, wasStopped: false });
     expect(await server.stop()).toEqual({ exitCode: 3, wasStopped: false });
   });
@@ -104,7 +106,7 @@ describe('how it ended', () => {
       left.unref();
       console.log(JSON.stringify([start({}).pid, left.pid]));
       process.stdin.resume().on("end", () => process.exit(0));`;
-    const server = await startScript(script, { graceMs: 1_000 });
+    const server = await startScript(script, { graceMs: 3_000 });
     const line = await new Promise((resolve) => server.output.once('data', resolve));
     const [inGroup, left] = JSON.parse(String(line)) as [number, number];
     expect(isAlive(inGroup)).toBe(true);
@@ -121,7 +123,7 @@ describe('signals and secrets', () => {
   test('a signal is forwarded to the group, and the handlers go when it has exited', async () => {
     const before = process.listenerCount('SIGHUP');
     const script = `process.on("SIGHUP", () => { console.log("hup"); process.exit(5); }); ${stubborn}`;
-    const server = await startScript(script);
+    const server = await startScript(script, { graceMs: 20_000 });
     await untilReady(server);
     expect(process.listenerCount('SIGHUP')).toBe(before + 1);
     process.emit('SIGHUP');
