@@ -15,7 +15,7 @@ const begin = "import { expect, test } from 'vitest';\n";
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
 /** Runs vitest with the project's reporter on a project of one file, or of none. */
-function run(text: string | undefined): { status: number | null; lastLine: string } {
+function run(text: string | undefined): { status: number | null; lastLine: string; lines: string[] } {
   const root = mkdtempSync(join(folder, 'project-'));
   if (text !== undefined) writeFileSync(join(root, 'a.test.ts'), text);
   const reporter = join(projectFolder, 'scripts', 'closing-line-reporter.js');
@@ -28,7 +28,7 @@ function run(text: string | undefined): { status: number | null; lastLine: strin
   });
   const lines = stdout.split('\n');
   expect(lines.at(-1)).toBe('');
-  return { status, lastLine: lines.at(-2) ?? '' };
+  return { status, lastLine: lines.at(-2) ?? '', lines };
 }
 
 test.each([
@@ -57,5 +57,17 @@ test.each([
     1,
   ],
 ] as const)('the closing line when %s', (_when, text, lastLine, status) => {
-  expect(run(text)).toEqual({ lastLine, status });
+  expect(run(text)).toMatchObject({ lastLine, status });
+});
+
+test('before it, why tests were skipped', () => {
+  const { lines } = run(
+    `${begin}test('a', ({ skip }) => skip('no such server')); test('b', ({ skip }) => skip('no such server')); test.skip('c');`,
+  );
+  expect(lines.slice(-4, -1)).toEqual([
+    'skipped 2: no such server',
+    'skipped 1: no reason given: c',
+    // A run in which nothing ran proves nothing.
+    '0 passed, 1 failed, 3 skipped',
+  ]);
 });
