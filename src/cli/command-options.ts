@@ -34,7 +34,7 @@ export function addLimitFlags(command: Command): Command {
       parseDurationFlag,
     )
     .option('--rate <n/duration>', 'how fast calls may come, such as 10/1m', parseRate)
-    .option('--agent <id>', 'who it belongs to')
+    .option('--agent <id>', 'who it belongs to', parseAgent)
     .option('--intent <text>', 'what it is for')
     .option('--task <name>', 'a name to come back to: joins the session of that name, or creates it');
 }
@@ -63,6 +63,12 @@ export function parseGlobs(text: string): readonly string[] {
   if (globs.some((glob) => glob === ''))
     throw new InvalidArgumentError('it holds an empty name; write read_file,list_*');
   return globs;
+}
+
+/** The rest the engine checks; an empty id it would not see, where a run makes one of its own from it. */
+function parseAgent(text: string): string {
+  if (text === '') throw new InvalidArgumentError('it must not be empty');
+  return text;
 }
 
 /** Names of tools are `NAME/tool`: an empty name, or one that no tool's name may hold, would leave no tool at all. */

@@ -97,12 +97,18 @@ export function unwrapConfig(file: string): {
   }
   if (unwrapped.length === 0) throw usage(file, 'none of its servers is on the leash');
   const backup = readBackup(file);
-  const restored = backup?.wrappedSha256 === sha256(bytes);
   const { mode } = statSync(file);
-  if (restored && backup) writeWhole(file, Buffer.from(backup.originalBase64, 'base64'), mode);
-  else writeWhole(file, stringify(config, bytes.toString('utf8')), mode);
+  if (backup?.wrappedSha256 !== sha256(bytes)) {
+    writeWhole(file, stringify(config, bytes.toString('utf8')), mode);
+    rmSync(backupOf(file), { force: true });
+    return { unwrapped, restored: false };
+  }
+  const original = Buffer.from(backup.originalBase64, 'base64');
+  writeWhole(file, original, mode);
   rmSync(backupOf(file), { force: true });
-  return { unwrapped, restored };
+  // A leash that was there before, put on by hand, is part of the file as it was.
+  const before = serversOf(file, parse(file, original));
+  return { unwrapped: unwrapped.filter((name) => !isWrapped(before[name] ?? {})), restored: true };
 }
 
 /**

@@ -4,8 +4,9 @@ import { runLeash, type ToolAuthorizer } from '../mcp/leash.js';
 import { type SessionFlags, sessionForRun } from './run-session.js';
 import { type ServerProcess, ServerStartError, startServerProcess } from '../mcp/server-process.js';
 import type { Ambit } from '../open-ambit.js';
-import { Command } from 'commander';
+import { Command, InvalidArgumentError } from 'commander';
 import { compileGlobs } from '../tasks/glob-rules.js';
+import { createMethodPolicy } from '../mcp/method-rules.js';
 import { openDecisionLog } from './decision-log.js';
 import { openStore } from './open-store.js';
 import { redactLine } from './redact-line.js';
@@ -38,7 +39,7 @@ export function runCommand(): Command {
     .option(
       '--allow-method <glob>',
       'let further MCP methods through, such as resources/*',
-      (glob, before: string[] | undefined) => [...(before ?? []), glob],
+      (glob, before: string[] | undefined) => [...(before ?? []), parseMethodGlob(glob)],
     )
     .option('--log <file>', 'append one JSON line for every decision')
     .addOption(storageFlag())
@@ -53,6 +54,17 @@ Example:
     .action(async (name: string, args: readonly string[], flags: RunFlags) => {
       process.exitCode = await run(name, args, flags);
     });
+}
+
+/** Tried before there is a session and a server for it. */
+function parseMethodGlob(glob: string): string {
+  try {
+    createMethodPolicy([glob], () => false);
+    return glob;
+  } catch (error) {
+    if (error instanceof TypeError) throw new InvalidArgumentError(error.message);
+    throw error;
+  }
 }
 
 async function run(name: string, args: readonly string[], flags: RunFlags): Promise<number> {

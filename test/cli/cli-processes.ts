@@ -48,6 +48,7 @@ export interface Running {
   ask(method: string, params?: object): Promise<Message>;
   /** A call of a tool: the text, the refusal's code, or the error's message. */
   call(tool: string, args?: object): Promise<string>;
+  closeStdout(): void;
   /** Closes its stdin and waits for its end. */
   leave(): Promise<Ended>;
 }
@@ -60,6 +61,8 @@ export interface Desk {
   ambit(args: readonly string[], env?: Readonly<Record<string, string>>): Promise<Ended>;
   /** Runs `ambit sessions … --json` and reads what it prints. */
   sessions<T = Session>(...args: string[]): Promise<T>;
+  /** Runs `ambit` to its end with a stdout that nobody reads any more. */
+  unread(args: readonly string[]): Promise<Ended>;
   /** Starts `ambit run` on the store of the folder. */
   run(args: readonly string[], env?: Readonly<Record<string, string>>): Running;
 }
@@ -97,6 +100,11 @@ export function openDesk(): Desk {
       const { code, stdout, stderr } = await desk.ambit(['sessions', ...args, '--json']);
       if (code !== 0) throw new Error(`sessions ${args.join(' ')}: exit ${code}: ${stderr}`);
       return JSON.parse(stdout) as T;
+    },
+    unread(args) {
+      const running = start(args, folder, { AMBIT_STORAGE: storage });
+      running.closeStdout();
+      return running.leave();
     },
     run: (args, env = {}) => start(['run', ...args], folder, { AMBIT_STORAGE: storage, ...env }),
   };
@@ -148,6 +156,7 @@ function start(args: readonly string[], folder: string, env: Readonly<Record<str
       const text = result?.content?.map((part) => part.text).join(' ');
       return result?._meta?.['ambit/refusal']?.code ?? error?.message ?? text ?? 'nothing';
     },
+    closeStdout: () => void child.stdout.destroy(),
     leave() {
       child.stdin.end();
       return ended;

@@ -117,7 +117,7 @@ test('garbage on stdin is answered, and the run goes on', async () => {
 test('--log appends one JSON line a decision to a private file: when, who, tool, code, remaining, no arguments', async () => {
   const desk = openDesk();
   const file = join(desk.folder, 'audit.jsonl');
-  const limits = ['--task', 'logged', '--tools', 'read_*', '--calls', '1', '--log', file];
+  const limits = ['--task', 'logged', '--tools', 'read_*', '--calls', '2', '--log', file];
   for (let run = 0; run < 2; run++) {
     const running = await greet(desk.run([...limits, ...stubServer()]));
     await running.call('read_file', { path: 'planted-argument' });
@@ -132,10 +132,11 @@ test('--log appends one JSON line a decision to a private file: when, who, tool,
     .split('\n')
     .map((line) => JSON.parse(line) as Record<string, unknown>);
   expect(decisions).toMatchObject([
-    { tool: 'read_file', code: 'GRANTED', remaining: { calls: 0 }, agentId: 'local' },
+    { tool: 'read_file', code: 'GRANTED', remaining: { calls: 1 }, agentId: 'local' },
     { tool: 'write_file', code: 'TOOL_NOT_AUTHORIZED' },
-    { tool: 'read_file', code: 'BUDGET_EXCEEDED' },
-    { tool: 'write_file', code: 'TOOL_NOT_AUTHORIZED' },
+    { tool: 'read_file', code: 'GRANTED', remaining: { calls: 0 } },
+    // The budget is looked at before the tool.
+    { tool: 'write_file', code: 'BUDGET_EXCEEDED' },
   ]);
   const { sessions } = await desk.sessions<{ sessions: Session[] }>('list');
   for (const decision of decisions) {
