@@ -1,7 +1,8 @@
 import { CliError, exitCodes } from './exit-codes.js';
 import type { RateLimit, Sensitivity, TaskTermsInput } from '../tasks/task-types.js';
 import { type Command, InvalidArgumentError, Option } from 'commander';
-import { formatDuration, parseDuration } from '../core/durations.js';
+import { hourMs, minuteMs, secondMs } from '../core/time.js';
+import { parseDuration } from '../core/durations.js';
 
 /** The limits of a session as flags give them; what was not given is not there. */
 export interface LimitFlags {
@@ -90,11 +91,17 @@ export function parseDurationFlag(text: string): number {
   return durationMs;
 }
 
-/** A duration in one unit, as a flag takes it and without rounding. */
+/** A duration as a flag takes it: a number and the largest unit that divides it, without rounding. */
 export function exactDuration(durationMs: number): string {
-  const text = formatDuration(durationMs);
-  return text.includes(' ') || durationMs % 1_000 !== 0 ? `${durationMs}ms` : text;
+  const unit = units.find(([, unitMs]) => durationMs >= unitMs && durationMs % unitMs === 0);
+  return unit ? `${durationMs / unit[1]}${unit[0]}` : `${durationMs}ms`;
 }
+
+const units = [
+  ['h', hourMs],
+  ['m', minuteMs],
+  ['s', secondMs],
+] as const;
 
 export function parseRate(text: string): RateLimit {
   const [, calls = '', per = ''] = /^(\d{1,9})\/(.+)$/.exec(text) ?? [];

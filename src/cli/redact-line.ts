@@ -7,7 +7,7 @@ export function redactLine(text: string): string {
     text
       .replace(/ambit_[0-9a-f-]{36}_[A-Za-z0-9_-]{20,}/g, 'ambit_***')
       // Up to the last @ of the line: a password may hold any character.
-      .replace(/([A-Za-z][A-Za-z0-9+.-]*:\/\/).*@/g, '$1***@')
+      .replace(/(:\/\/).*@/g, '$1***@')
       .replace(/([?&](?!eventLoop=|durability=|namespace=)[A-Za-z_-]+=)[^&\s'"]+/g, '$1***')
   );
 }
