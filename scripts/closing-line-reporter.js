@@ -7,11 +7,18 @@
  */
 import { writeSync } from 'node:fs';
 
-/** @import { Reporter, TestModule } from 'vitest/node' */
+/** @import { Reporter, TestModule, Vitest } from 'vitest/node' */
 
 /** @implements {Reporter} */
 // oxlint-disable-next-line import/no-default-export -- the form vitest asks of a reporter
 export default class ClosingLineReporter {
+  #someChosen = false;
+
+  /** @param {Vitest} vitest */
+  onInit(vitest) {
+    this.#someChosen = vitest.config.testNamePattern !== undefined;
+  }
+
   /**
    * @param {readonly TestModule[]} modules
    * @param {readonly unknown[]} unhandledErrors
@@ -25,7 +32,10 @@ export default class ClosingLineReporter {
         const result = test.result();
         count[result.state]++;
         if (result.state !== 'skipped') continue;
-        const why = result.note ?? `no reason given: ${test.fullName}`;
+        const none = this.#someChosen
+          ? 'not chosen by --testNamePattern'
+          : `no reason given: ${test.fullName}`;
+        const why = result.note ?? none;
         skips.set(why, (skips.get(why) ?? 0) + 1);
       }
       count.failed += module.errors().length;
