@@ -289,6 +289,24 @@ describe.each(['fast', 'free'] as const)('a lock that others keep (%s)', (eventL
   });
 });
 
+test.each(['fast', 'free'] as const)('close waits for who waits for the lock (%s)', async (eventLoop) => {
+  const path = join(testDirectory(), 'ambit.db');
+  const storage = await openStore(path, { eventLoop });
+  const holder = new Database(path);
+  onTestFinished(() => void holder.close());
+  holder.exec('BEGIN IMMEDIATE');
+  const commit = commitOne(storage, put(key('a'), null, 1));
+  const locked = storage.locked([key('b')], () => [transaction(put(key('b'), null, 1))]);
+  const answered: string[] = [];
+  void commit.then(({ status }) => answered.push(status));
+  const closing = storage.close();
+  await new Promise((resolve) => setTimeout(resolve, 50));
+  holder.exec('ROLLBACK');
+  await closing;
+  expect(answered).toEqual(['ok']);
+  expect(await locked).toMatchObject({ outcomes: [{ status: 'ok' }] });
+});
+
 describe('a group that only checks', () => {
   test('writes nothing to the log and waits for no lock', async () => {
     const path = await newStorePath();

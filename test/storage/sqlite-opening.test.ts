@@ -5,6 +5,7 @@ import { describe, expect, onTestFinished, test } from 'vitest';
 import { openStore, testDirectory, withDatabase } from './sqlite-files.js';
 import { AmbitError } from 'ambit/storage';
 import { connect } from '../../src/storage/sqlite/sqlite-connection.js';
+import Database from 'better-sqlite3';
 import { join } from 'node:path';
 import { sqliteStorage } from 'ambit/sqlite';
 import { tmpdir } from 'node:os';
@@ -50,6 +51,24 @@ describe.each(both)('a new file (%s)', (eventLoop) => {
     expect(error.code).toBe('INVALID_INPUT');
     expect(error.message).toContain('does not exist');
     expect(existsSync(top)).toBe(false);
+  });
+});
+
+describe.each(both)('a file that another process is about to set up (%s)', (eventLoop) => {
+  test.each(['BEGIN IMMEDIATE', 'BEGIN EXCLUSIVE'])('%s: is waited for', async (begin) => {
+    const path = join(testDirectory(), 'ambit.db');
+    const other = new Database(path);
+    onTestFinished(() => void other.close());
+    other.exec(begin);
+    let opened = false;
+    const opening = openStore(path, { eventLoop }).then((storage) => {
+      opened = true;
+      return storage;
+    });
+    await new Promise((resolve) => setTimeout(resolve, 300));
+    expect(opened).toBe(false);
+    other.exec('ROLLBACK');
+    await commitOk(await opening, put(key('a'), null, 1));
   });
 });
 
