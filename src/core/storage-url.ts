@@ -59,9 +59,9 @@ export function parseStorageUrl(text: string): StorageLocation {
  */
 export function redactStorageUrl(text: string): string {
   const printable = text.replace(/[\p{C}\p{Zl}\p{Zp}]/gu, '?');
-  // Up to the last @ before the query: a password may hold any character, an @ or a / too.
+  // Up to the last @ of all: a password may hold any character, an @, a / or a ? too, and the scheme may be missing.
   return printable
-    .replace(/^([A-Za-z][A-Za-z0-9+.-]*:(?:\/\/)?)[^?]*@/, '$1***@')
+    .replace(/^([A-Za-z][A-Za-z0-9+.-]*:(?:\/\/)?)?.*@/, '$1***@')
     .replace(/([?&](?!eventLoop=|durability=|namespace=)[^=&]*=)[^&]*/g, '$1***');
 }
 

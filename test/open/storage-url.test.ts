@@ -35,6 +35,8 @@ describe('storage URLs', () => {
     'nope://u:hunter2/@x',
     'postgres://u:hun@ter2@h:bad:port/db?password=hunter2',
     ':hunter2@',
+    '://u:hunter2@h',
+    'redis://u:a?hunter2@h',
     'sqlite:a?password=hunter2',
   ])('%s is refused in one line without its password', (url) => {
     let message = '';
@@ -45,7 +47,7 @@ describe('storage URLs', () => {
       message = (error as Error).message;
     }
     expect(message).toMatch(/^storage URL ".*": [^\n]+$/);
-    if (url !== ':hunter2@') expect(message).not.toContain('ter2');
+    expect(message).not.toContain('ter2');
   });
 
   it('shows what can be shown', () => {
