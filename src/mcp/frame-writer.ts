@@ -37,7 +37,8 @@ export function createFrameWriter(stream: Writable, onGone: () => void): FrameWr
     gone = true;
     wake();
     wakeFlushed();
-    onGone();
+    // A stream that closes after it was ended is no news.
+    if (!stream.writableEnded) onGone();
   }
 
   stream.on('drain', wake);
