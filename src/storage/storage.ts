@@ -168,6 +168,18 @@ export interface Capabilities {
   readonly groupTransactionsMax: number;
 }
 
+/** What a store tells of itself to whoever examines it, such as `ambit doctor`: words for people, nothing secret. */
+export interface StorageDescription {
+  /** What does the work, with its version: `PostgreSQL 15.18`, `SQLite 3.53.2`. */
+  readonly server: string;
+  /** The version of the layout that Ambit keeps its records in, where there is one. */
+  readonly schemaVersion?: number;
+  /** Settings that decide what an acknowledged call survives, and what else is worth a line: a name and what it is. */
+  readonly facts: Readonly<Record<string, string>>;
+  /** What should be otherwise: a line each, which says what to do. */
+  readonly warnings: readonly string[];
+}
+
 /**
  * A store of versioned records. All methods may be called while others are under way.
  *
@@ -206,6 +218,9 @@ export interface Storage {
 
   /** Deletes at most `limit` records that expired by the store's clock. Garbage collection only: no rule relies on it. */
   sweep(limit: number): MaybePromise<SweepAnswer>;
+
+  /** What the store is and how it is set, asked of it now. A store that has nothing to tell leaves it out. */
+  describe?(): MaybePromise<StorageDescription>;
 
   /** Waits for what is under way, then lets go of the store. Closing twice does nothing. */
   close(): MaybePromise<void>;
