@@ -1,16 +1,25 @@
 import type { Durability, Storage } from './storage/storage.js';
 import { AmbitError } from './core/errors.js';
-import { parseStorageUrl } from './core/storage-url.js';
+import { parseStorageUrl, redactStorageUrl } from './core/storage-url.js';
 
 /** Opens the store that a URL names; the backend, and the database library it needs, is loaded only now. */
 export async function openStorage(url: string): Promise<Storage> {
   const location = parseStorageUrl(url);
-  if (location.kind === 'memory') {
-    const { memoryStorage } = await import('./storage/memory/memory-storage.js');
-    return memoryStorage();
+  switch (location.kind) {
+    case 'memory': {
+      const { memoryStorage } = await import('./storage/memory/memory-storage.js');
+      return memoryStorage();
+    }
+    case 'sqlite': {
+      const { sqliteStorage } = await import('./storage/sqlite/sqlite-storage.js');
+      return sqliteStorage(location);
+    }
+    default:
+      throw new AmbitError(
+        'INVALID_INPUT',
+        `storage URL ${JSON.stringify(redactStorageUrl(url))}: this version of Ambit has no ${location.kind} backend; use memory: or sqlite:`,
+      );
   }
-  const { sqliteStorage } = await import('./storage/sqlite/sqlite-storage.js');
-  return sqliteStorage(location);
 }
 
 const levels: readonly Durability['level'][] = ['none', 'bounded-loss', 'process', 'power'];
@@ -22,6 +31,6 @@ export function assertDurability({ capabilities }: Storage, least: Durability['l
   throw new AmbitError(
     'DURABILITY_TOO_WEAK',
     `the ${capabilities.name} store keeps an acknowledged call only to the level "${level}", and "${least}" is asked for; ` +
-      `open it with durability: '${level}' to accept that`,
+      `open it with durability: '${level}' (on the command line: ?durability=${level} in its URL) to accept that`,
   );
 }

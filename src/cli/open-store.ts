@@ -13,8 +13,8 @@ export async function openStore({ storage }: StorageFlags): Promise<Ambit> {
   const url = storage ?? nonEmpty(process.env.AMBIT_STORAGE) ?? defaultStorageUrl();
   try {
     const location = parseStorageUrl(url);
-    // A URL that says process, or memory, says what it gives up by name.
-    const durability = location.kind === 'sqlite' ? location.durability : 'none';
+    // A URL says by name what it gives up: durability=…, or memory.
+    const durability = location.kind === 'memory' ? 'none' : location.durability;
     return await openAmbit({ storage: url, durability });
   } catch (error) {
     if (!(error instanceof AmbitError)) throw error;
