@@ -12,19 +12,28 @@ export type Load = 'spread' | 'hot';
 export async function ambitUse(name: string, storage: string, load: Load): Promise<Contender> {
   const ambit = await openAmbit({ storage, tasks: { sessionsPerAgentMax: 1_000 }, sweepEveryMs: false });
   const ids = await createSessions(ambit, load === 'hot' ? 1 : sessionsCount);
-  const refill = async (index: number): Promise<void> => {
-    ids[index] = (await createSessions(ambit, 1))[0] ?? '';
+  const indexOf = (caller: number, turn: number): number =>
+    load === 'hot' ? 0 : (caller * 137 + turn) % sessionsCount;
+  const refilling = new Map<number, Promise<void>>();
+  const refill = (index: number): Promise<void> => {
+    const under = refilling.get(index);
+    if (under) return under;
+    const made = createSessions(ambit, 1).then(([id]) => {
+      ids[index] = id ?? '';
+      refilling.delete(index);
+    });
+    refilling.set(index, made);
+    return made;
   };
   return {
     name,
-    async work(caller, turn) {
-      const index = load === 'hot' ? 0 : (caller * 137 + turn) % sessionsCount;
-      const id = ids[index] ?? '';
-      const answer = await ambit.tasks.use(id, 'read_file');
-      if (answer.ok) return;
-      if (answer.refusal.code !== 'BUDGET_EXCEEDED') throw new Error(answer.refusal.message);
+    work: (caller, turn) => ambit.tasks.use(ids[indexOf(caller, turn)] ?? '', 'read_file'),
+    check(answer, caller, turn) {
+      const used = answer as Awaited<ReturnType<Ambit['tasks']['use']>>;
+      if (used.ok) return undefined;
+      if (used.refusal.code !== 'BUDGET_EXCEEDED') throw new Error(used.refusal.message);
       // A million calls are used: the next session takes over, once.
-      if (ids[index] === id) await refill(index);
+      return refill(indexOf(caller, turn));
     },
     close: () => ambit.close(),
   };

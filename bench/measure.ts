@@ -3,6 +3,8 @@ export interface Contender {
   readonly name: string;
   /** Does one unit of work for caller number `caller`, for the `turn`th time. */
   readonly work: (caller: number, turn: number) => unknown;
+  /** Looks at what `work` came to, and throws where it is not what the row measures. A promise is waited for. */
+  readonly check?: (answer: unknown, caller: number, turn: number) => unknown;
   readonly close?: () => unknown;
 }
 
@@ -62,6 +64,7 @@ export async function compare(plan: Plan, contenders: readonly Contender[]): Pro
 
 /** Operations a second of so many callers, each of which waits for its answer before it asks again. */
 async function rate(contender: Contender, callers: number, forMs: number): Promise<number> {
+  const { work, check } = contender;
   let done = 0;
   let running = true;
   const timer = setTimeout(() => (running = false), forMs);
@@ -70,7 +73,9 @@ async function rate(contender: Contender, callers: number, forMs: number): Promi
   await Promise.all(
     Array.from({ length: callers }, async (_, caller) => {
       for (let turn = 0; running; turn++) {
-        await contender.work(caller, turn);
+        const answer = await work(caller, turn);
+        const waiting = check?.(answer, caller, turn);
+        if (waiting !== undefined) await waiting;
         done++;
         // Work that never leaves the microtask queue would never let the timer run.
         if ((turn & 63) === 0) {

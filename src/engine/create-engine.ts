@@ -29,16 +29,20 @@ export function createEngine(storage: Storage, options: EngineOptions): Engine {
   const context = contextOf(storage, options);
   const lanes = createLanes(context);
   const { immediate, sharing } = storage.capabilities;
-  const atOnce =
+  let closing = false;
+  const closed = (): Refused => unavailable('it was closed', 'none', 0);
+  const runAtOnce =
     options.immediate !== false && immediate && sharing === 'exclusive'
       ? createImmediatePath(context)
       : undefined;
-  let closing = false;
+  const transactAtOnce =
+    runAtOnce && (<T>(body: Body<T>): T | Refused => (closing ? closed() : runAtOnce(body)));
 
   return {
+    transactAtOnce,
     transact<T>(keys: readonly Key[], body: Body<T>, constants: readonly Key[] = []): Promise<T | Refused> {
-      if (closing) return Promise.resolve(unavailable('it was closed', 'none', 0));
-      if (atOnce) return runAtOnce(atOnce, body);
+      if (transactAtOnce) return promised(transactAtOnce, body);
+      if (closing) return Promise.resolve(closed());
       return new Promise<T | Refused>((resolve, reject) => {
         lanes.accept({
           keys,
@@ -60,15 +64,33 @@ export function createEngine(storage: Storage, options: EngineOptions): Engine {
   };
 }
 
+/** Versions of one engine, never the same twice: its instance, and a counter whose last digits are not formatted anew. */
+function mintOf(instanceId: string): () => string {
+  const digits = Array.from({ length: 1_296 }, (_, index) => index.toString(36).padStart(2, '0'));
+  let high = 0;
+  let low = 0;
+  let prefix = `${instanceId}.0`;
+  return () => {
+    if (low === digits.length) {
+      low = 0;
+      prefix = `${instanceId}.${(++high).toString(36)}`;
+    }
+    return prefix + (digits[low++] as string);
+  };
+}
+
+async function promised<T>(run: (body: Body<T>) => T | Refused, body: Body<T>): Promise<T | Refused> {
+  return run(body);
+}
+
 function contextOf(storage: Storage, options: EngineOptions): RoundContext {
   const monotonicMs = options.monotonicMs ?? (() => performance.now());
-  let minted = 0;
   return {
     storage,
     cache: createRecordCache(options.cacheBytesMax ?? cacheBytesDefault),
     clock: storage.clock ? localClock(storage.clock) : estimatedClock(monotonicMs),
     monotonicMs,
-    mint: () => `${options.instanceId}.${(minted++).toString(36)}`,
+    mint: mintOf(options.instanceId),
   };
 }
 
@@ -109,10 +131,6 @@ function questionsOf(context: RoundContext): Pick<Engine, 'read' | 'range' | 'sw
       }
     },
   };
-}
-
-async function runAtOnce<T>(run: (body: Body<T>) => T | Refused, body: Body<T>): Promise<T | Refused> {
-  return run(body);
 }
 
 /** A question that changes nothing failed: whatever the backend says of writes, nothing was charged. */

@@ -1,15 +1,8 @@
 import type { Body, View } from './engine.js';
-import {
-  type Outcome,
-  type Put,
-  type StoredRecord,
-  type Transaction,
-  Value,
-  type Write,
-} from '../storage/storage.js';
+import { type Expected, type Peeked, type Transaction, Value, type Write } from '../storage/storage.js';
 import { failureOf, unavailable } from './unavailable.js';
-import { callRunsMax } from './engine-limits.js';
 import { isRefused, type Refused } from '../core/refusals.js';
+import { callRunsMax } from './engine-limits.js';
 import type { Key } from '../core/keys.js';
 import type { RoundContext } from './rounds.js';
 
@@ -23,25 +16,16 @@ import type { RoundContext } from './rounds.js';
 export function createImmediatePath(context: RoundContext): <T>(body: Body<T>) => T | Refused {
   const { storage, clock, mint } = context;
   // No cache: the store is one, and a second copy of its map only makes both of them colder.
-  const view = new ImmediateView((key) => atOnce(storage.read([key])).records[0]);
+  const lookup = storage.peek ?? ((key: Key) => atOnce(storage.read([key])).records[0]);
+  const view = new ImmediateView(lookup, mint);
 
-  /** Commits what the body staged; false where it must run again. */
+  /** Commits what the body wrote; false where it must run again. */
   function commit(): boolean {
-    const writes: Write[] = [];
-    for (const staged of view.staged) {
-      if (staged.superseded) continue;
-      const expected = view.lookup(staged.key)?.version ?? null;
-      if (staged.value === undefined) writes.push({ kind: 'delete', key: staged.key, expected });
-      else writes.push(putOf(staged, expected, mint()));
-    }
-    const transaction =
-      view.notAfterMs === Number.POSITIVE_INFINITY ? { writes } : { writes, notAfterMs: view.notAfterMs };
-    return commitAtOnce(transaction)?.status === 'ok';
-  }
-
-  function commitAtOnce(transaction: Transaction): Outcome | undefined {
+    const { writes, notAfterMs } = view;
+    const transaction: Transaction =
+      notAfterMs === Number.POSITIVE_INFINITY ? { writes } : { writes, notAfterMs };
     try {
-      return atOnce(storage.commit([transaction])).outcomes[0];
+      return atOnce(storage.commit([transaction])).outcomes[0]?.status === 'ok';
     } catch (error) {
       throw new StoreFailure(error);
     }
@@ -52,7 +36,7 @@ export function createImmediatePath(context: RoundContext): <T>(body: Body<T>) =
       for (let runs = 0; runs < callRunsMax; runs++) {
         view.begin();
         const answer = body(view, clock.now());
-        if (view.staged.length === 0) return answer;
+        if (view.writes.length === 0) return answer;
         if (isRefused(answer)) throw new Error('a body refused and wrote: a bug of its face');
         if (commit()) return answer;
       }
@@ -65,40 +49,36 @@ export function createImmediatePath(context: RoundContext): <T>(body: Body<T>) =
   };
 }
 
-interface Staged {
-  readonly key: Key;
-  readonly value: unknown;
-  readonly expiresAtMs: number | undefined;
-  superseded: boolean;
-}
-
 /** One view for all calls: they run one after the other, and none of them pauses. */
 class ImmediateView implements View {
-  readonly lookup: (key: Key) => StoredRecord | undefined;
-  readonly staged: Staged[] = [];
+  /** What the call has written, one entry a key: an array of its own, because the store may keep it. */
+  writes: Write[] = nothing;
   notAfterMs: number = Number.POSITIVE_INFINITY;
+  readonly #lookup: (key: Key) => Peeked | undefined;
+  readonly #mint: () => string;
   /** Made for calls that write much; a few writes are found faster by walking. */
-  #index: Map<Key, Staged> | undefined;
+  #positions: Map<Key, number> | undefined;
+  /** What the store showed last: a call that puts what it got looks once. */
+  #lastKey: Key | undefined;
+  #last: Peeked | undefined;
 
-  constructor(lookup: (key: Key) => StoredRecord | undefined) {
-    this.lookup = (key) => {
-      try {
-        return lookup(key);
-      } catch (error) {
-        throw new StoreFailure(error);
-      }
-    };
+  constructor(lookup: (key: Key) => Peeked | undefined, mint: () => string) {
+    this.#lookup = lookup;
+    this.#mint = mint;
   }
 
   begin(): void {
-    this.staged.length = 0;
-    this.#index = undefined;
+    this.writes = nothing;
     this.notAfterMs = Number.POSITIVE_INFINITY;
+    this.#positions = undefined;
+    this.#lastKey = undefined;
   }
 
   get<T>(key: Key<T>): T | undefined {
-    const staged = this.staged.length === 0 ? undefined : this.#find(key);
-    return (staged ? staged.value : this.lookup(key)?.value.json) as T | undefined;
+    const position = this.#positionOf(key);
+    if (position < 0) return this.#peek(key)?.value.json as T | undefined;
+    const write = this.writes[position];
+    return write?.kind === 'put' ? (write.value.json as T) : undefined;
   }
 
   getConstant<T>(key: Key<T>): T | undefined {
@@ -106,15 +86,15 @@ class ImmediateView implements View {
   }
 
   put<T>(key: Key<T>, value: T, options?: { readonly expiresAtMs?: number }): void {
-    this.#stage(key, value, options?.expiresAtMs);
+    this.#write(key, value, options?.expiresAtMs, false);
   }
 
   insert<T>(key: Key<T>, value: T, options?: { readonly expiresAtMs?: number }): void {
-    this.#stage(key, value, options?.expiresAtMs);
+    this.#write(key, value, options?.expiresAtMs, true);
   }
 
   delete(key: Key): void {
-    this.#stage(key, undefined, undefined);
+    this.#write(key, undefined, undefined, false);
   }
 
   need(): void {
@@ -125,37 +105,69 @@ class ImmediateView implements View {
     if (ms < this.notAfterMs) this.notAfterMs = ms;
   }
 
-  #stage(key: Key, value: unknown, expiresAtMs: number | undefined): void {
-    const before = this.staged.length === 0 ? undefined : this.#find(key);
-    if (before) before.superseded = true;
-    const staged = { key, value, expiresAtMs, superseded: false };
-    this.staged.push(staged);
-    if (this.staged.length > 8) this.#index ??= new Map(this.staged.map((one) => [one.key, one]));
-    this.#index?.set(key, staged);
+  #write(key: Key, json: unknown, expiresAtMs: number | undefined, isNew: boolean): void {
+    const position = this.#positionOf(key);
+    if (position >= 0) {
+      this.writes[position] = this.#writeOf(
+        key,
+        (this.writes[position] as Write).expected,
+        json,
+        expiresAtMs,
+      );
+      return;
+    }
+    const expected = isNew ? null : (this.#peek(key)?.version ?? null);
+    const write = this.#writeOf(key, expected, json, expiresAtMs);
+    if (this.writes === nothing) {
+      this.writes = [write];
+      return;
+    }
+    if (this.writes.length === writesWalkedMax)
+      this.#positions = new Map(this.writes.map((one, at) => [one.key, at]));
+    this.#positions?.set(key, this.writes.length);
+    this.writes.push(write);
   }
 
-  #find(key: Key): Staged | undefined {
-    if (this.#index) return this.#index.get(key);
-    for (let index = this.staged.length - 1; index >= 0; index--) {
-      if (this.staged[index]?.key === key) return this.staged[index];
+  #writeOf(key: Key, expected: Expected, json: unknown, expiresAtMs: number | undefined): Write {
+    if (json === undefined) return { kind: 'delete', key, expected };
+    const version = this.#mint();
+    const value = Value.of(json);
+    return expiresAtMs === undefined
+      ? { kind: 'put', key, expected, version, value }
+      : { kind: 'put', key, expected, version, value, expiresAtMs };
+  }
+
+  #positionOf(key: Key): number {
+    if (this.#positions) return this.#positions.get(key) ?? -1;
+    for (let index = this.writes.length - 1; index >= 0; index--) {
+      if (this.writes[index]?.key === key) return index;
     }
-    return undefined;
+    return -1;
+  }
+
+  #peek(key: Key): Peeked | undefined {
+    if (this.#lastKey === key) return this.#last;
+    try {
+      this.#last = this.#lookup(key);
+      this.#lastKey = key;
+      return this.#last;
+    } catch (error) {
+      throw new StoreFailure(error);
+    }
   }
 }
+
+/** Most calls of a loop refuse or only read; they share the array they do not fill. */
+const nothing: Write[] = [];
+
+/** Writes that are searched one by one: past it a map is made, or a call that writes thousands would take for ever. */
+const writesWalkedMax = 8;
 
 /** What the store threw, carried past a body as its own errors are not. */
 class StoreFailure extends Error {
   constructor(cause: unknown) {
     super('the store failed', { cause });
   }
-}
-
-function putOf(staged: Staged, expected: string | null, version: string): Put {
-  const { key, expiresAtMs } = staged;
-  const value = Value.of(staged.value);
-  return expiresAtMs === undefined
-    ? { kind: 'put', key, expected, version, value }
-    : { kind: 'put', key, expected, version, value, expiresAtMs };
 }
 
 function atOnce<T>(answer: T | Promise<T>): T {

@@ -109,6 +109,9 @@ export interface ReadAnswer extends Answer {
   readonly records: readonly (StoredRecord | undefined)[];
 }
 
+/** What `peek` shows of a record. */
+export type Peeked = Pick<StoredRecord, 'version' | 'value'>;
+
 /** The answer to `commit`. */
 export interface CommitAnswer extends Answer {
   /** One for each transaction, in that order. */
@@ -192,6 +195,12 @@ export interface Storage {
 
   /** The store's clock, where it can be read without asking: it is this machine's. Milliseconds since 1970. */
   readonly clock?: () => number;
+
+  /**
+   * Where `read` answers at once: what lies under one key at this instant, without an answer around it. To be looked at
+   * and not kept, since the next commit may write over it. A store may leave it out, and is then asked by `read`.
+   */
+  readonly peek?: (key: Key) => Peeked | undefined;
 
   /** The records under these keys as of one instant; `[]` asks for the time alone. */
   read(keys: readonly Key[]): MaybePromise<ReadAnswer>;

@@ -15,17 +15,45 @@ interface Glob {
   readonly suffix: string;
 }
 
+/** Names remembered for a list of patterns: past it they are matched anew, or a flood of names would fill the memory. */
+const namesRememberedMax = 256;
+
 /** Makes one matcher of several patterns: it matches what one of them matches. No patterns match nothing. */
 export function compileGlobs(patterns: readonly string[]): GlobMatcher {
+  // Names that match: those written out, and those a glob matched lately, which a loop will ask for again.
   const names = new Set<string>();
   const globs: Glob[] = [];
   for (const pattern of patterns) {
     if (pattern.includes('*')) globs.push(parseGlob(pattern));
     else names.add(pattern);
   }
+  const namesMax = names.size + namesRememberedMax;
   return {
-    matches: (name) => names.has(name) || globs.some((glob) => globMatches(glob, name, isWordUnit)),
+    matches(name) {
+      if (names.has(name)) return true;
+      const matched = globs.some((glob) => globMatches(glob, name, isWordUnit));
+      if (matched && names.size < namesMax) names.add(name);
+      return matched;
+    },
   };
+}
+
+/** Matchers of lists compiled lately, since most sessions of a program have one of a few lists. */
+const compiled = new Map<string, GlobMatcher>();
+
+/** Lists of which the matcher is kept; past it all are forgotten, and compiled again when they are next seen. */
+const compiledMax = 1_000;
+
+/** The matcher of these patterns, shared by all who ask for the same list. */
+export function matcherOf(patterns: readonly string[]): GlobMatcher {
+  // No pattern holds a line feed: lists that differ have names that differ.
+  const name = patterns.join('\n');
+  const known = compiled.get(name);
+  if (known) return known;
+  if (compiled.size >= compiledMax) compiled.clear();
+  const matcher = compileGlobs(patterns);
+  compiled.set(name, matcher);
+  return matcher;
 }
 
 /**

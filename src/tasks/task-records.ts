@@ -52,11 +52,23 @@ export interface TaskKeys {
   readonly use: Key<UseRecord>;
   /** What children look at: written when the session is closed, and kept for as long as a child may live. */
   readonly closed: Key<true>;
-  /** The compiled patterns of its tools, made at its first call: terms never change. */
-  matcher: GlobMatcher | undefined;
+  /**
+   * Its terms and the compiled patterns of its tools, from its first call on: terms never change. Nobody can call before
+   * creation has answered, so what is kept here was committed. Only looked at where the `use` record is there.
+   */
+  known: KnownTerms | undefined;
   /** As `transact` takes them. */
   readonly touched: readonly Key[];
   readonly constants: readonly Key[];
+}
+
+/** What calls need of the terms, looked up and compiled once, and laid flat: each step to another object is felt. */
+export interface KnownTerms {
+  readonly terms: TermsRecord;
+  readonly matcher: GlobMatcher;
+  readonly rateLimit: TermsRecord['rateLimit'];
+  readonly isChild: boolean;
+  readonly createdAtMs: number;
 }
 
 /** One literal for every change, so that all records have one shape. */
@@ -76,7 +88,7 @@ export function makeTaskKeys(sessionId: string): TaskKeys {
   const terms = encodeKey<TermsRecord>(['task', sessionId]);
   const use = encodeKey<UseRecord>(['task-use', sessionId]);
   const closed = encodeKey<true>(['task-closed', sessionId]);
-  return { sessionId, terms, use, closed, matcher: undefined, touched: [use], constants: [terms] };
+  return { sessionId, terms, use, closed, known: undefined, touched: [use], constants: [terms] };
 }
 
 export const closedKey = (sessionId: string): Key<true> => encodeKey(['task-closed', sessionId]);

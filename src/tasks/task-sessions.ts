@@ -16,7 +16,7 @@ import {
 } from './task-limits.js';
 import { AmbitError } from '../core/errors.js';
 import { decideUse } from './use-rules.js';
-import type { Engine } from '../engine/engine.js';
+import type { Body, Engine } from '../engine/engine.js';
 import { listSessions } from './task-listing.js';
 import type { Refused } from '../core/refusals.js';
 
@@ -74,14 +74,12 @@ async function useAll(
   const wrong = checkCall(tools, options === noOptions ? undefined : options);
   if (wrong) return wrong;
   if (!keys) return notFound(sessionId);
-  const { agentId, callId, sensitivity, credentials } = options;
-  const request = { tools, agentId, callId, sensitivity, credentials };
-  const { retentionMs } = context;
-  const answer = await context.engine.transact(
-    keys.touched,
-    (view, now) => decideUse(view, now, keys, request, retentionMs),
-    keys.constants,
-  );
+  const { engine, retentionMs } = context;
+  const decide: Body<Granted | Refused> = (view, now) =>
+    decideUse(view, now, keys, tools, options, retentionMs);
+  const answer = engine.transactAtOnce
+    ? engine.transactAtOnce(decide)
+    : await engine.transact(keys.touched, decide, keys.known ? undefined : keys.constants);
   return answer.ok ? answer : sealing<Granted>(context, keys, answer);
 }
 

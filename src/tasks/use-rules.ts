@@ -1,4 +1,4 @@
-import type { Granted, Sensitivity, TaskWarning } from './task-types.js';
+import type { Granted, Sensitivity, TaskWarning, UseOptions } from './task-types.js';
 import {
   agentMismatch,
   budgetExceeded,
@@ -15,13 +15,14 @@ import {
 import {
   callKey,
   closedKey,
+  type KnownTerms,
   statusAt,
   type TaskKeys,
   type TermsRecord,
   type UseRecord,
   useRecord,
 } from './task-records.js';
-import { compileGlobs } from './glob-rules.js';
+import { matcherOf } from './glob-rules.js';
 import type { Interval } from '../core/time.js';
 import type { Refused } from '../core/refusals.js';
 import { sensitivities } from './task-input-rules.js';
@@ -29,67 +30,65 @@ import { takeRate } from './rate-rules.js';
 import { timeLimitMsMax } from './task-limits.js';
 import type { View } from '../engine/engine.js';
 
-/** One call, or several that are granted or refused together. */
-export interface UseRequest {
-  readonly tools: readonly string[];
-  readonly agentId: string | undefined;
-  readonly callId: string | undefined;
-  readonly sensitivity: Sensitivity | undefined;
-  readonly credentials: readonly string[] | undefined;
-}
-
 /** Checks a request in the order that is part of the contract, counts it, and remembers it under its `callId`. */
 export function decideUse(
   view: View,
   now: Interval,
   keys: TaskKeys,
-  request: UseRequest,
+  tools: readonly string[],
+  request: UseOptions,
   retentionMs: number,
 ): Granted | Refused {
   const use = view.get(keys.use);
-  const terms = use && view.getConstant(keys.terms);
-  if (!use || !terms) return notFound(keys.sessionId);
-  if (request.agentId !== undefined && request.agentId !== terms.agentId)
+  const known = use && (keys.known ?? lookUpTerms(view, keys));
+  if (!use || !known) return notFound(keys.sessionId);
+  if (request.agentId !== undefined && request.agentId !== known.terms.agentId)
     return agentMismatch(request.agentId);
   if (request.callId !== undefined) {
-    const before = replay(view, keys, request.callId, request.tools);
+    const before = replay(view, keys, request.callId, tools);
     if (before) return before;
   }
   const status = statusAt(use, now.latestMs);
   if (status !== 'active') return status === 'closed' ? sessionClosed() : sessionExpired();
-  const orphaned = terms.delegationChain.length > 0 ? parentClosed(view, terms) : undefined;
+  const orphaned = known.isChild ? parentClosed(view, known.terms) : undefined;
   if (orphaned) return orphaned;
   const latestMs = Math.max(now.latestMs, use.seenAtMs);
-  if (request.tools.length === 0) return granted(terms, use, use.callsMade, latestMs);
+  if (tools.length === 0) return granted(known, use, use.callsMade, latestMs);
 
-  const refusal = budgetRefusal(use, request) ?? termsRefusal(keys, terms, request);
+  const refusal = budgetRefusal(use, tools) ?? termsRefusal(known, tools, request);
   if (refusal) return refusal;
   let { rate } = use;
-  if (terms.rateLimit) {
-    const { calls, perMs } = terms.rateLimit;
-    const decision = takeRate(terms.rateLimit, rate, request.tools.length, {
+  const { rateLimit } = known;
+  if (rateLimit) {
+    const { calls, perMs } = rateLimit;
+    const decision = takeRate(rateLimit, rate, tools.length, {
       earliestMs: now.earliestMs,
       latestMs,
     });
-    if (!decision.ok) return rateLimited(calls, perMs, request.tools.length, decision.retryAfterMs);
+    if (!decision.ok) return rateLimited(calls, perMs, tools.length, decision.retryAfterMs);
     rate = decision.state;
   }
-  const callsMade = use.callsMade + request.tools.length;
+  const callsMade = use.callsMade + tools.length;
   view.validUntil(use.expiresAtMs - 1);
   view.put(keys.use, useRecord(use.callBudget, callsMade, use.expiresAtMs, rate, 'active', null, latestMs), {
     expiresAtMs: use.expiresAtMs + retentionMs,
   });
-  const answer = granted(terms, use, callsMade, latestMs);
+  const answer = granted(known, use, callsMade, latestMs);
   if (request.callId !== undefined) {
     const { remaining, warnings } = answer;
-    const expiresAtMs = terms.createdAtMs + timeLimitMsMax + retentionMs;
-    view.put(
-      callKey(keys.sessionId, request.callId),
-      { tools: request.tools, remaining, warnings },
-      { expiresAtMs },
-    );
+    const expiresAtMs = known.createdAtMs + timeLimitMsMax + retentionMs;
+    view.put(callKey(keys.sessionId, request.callId), { tools, remaining, warnings }, { expiresAtMs });
   }
   return answer;
+}
+
+function lookUpTerms(view: View, keys: TaskKeys): KnownTerms | undefined {
+  const terms = view.getConstant(keys.terms);
+  if (!terms) return undefined;
+  const { rateLimit, createdAtMs } = terms;
+  const isChild = terms.delegationChain.length > 0;
+  keys.known = { terms, matcher: matcherOf(terms.authorizedTools), rateLimit, isChild, createdAtMs };
+  return keys.known;
 }
 
 /** The refusal of a session one of whose ancestors was closed, or nothing. */
@@ -113,16 +112,19 @@ function replay(
   return { ok: true, remaining: call.remaining, warnings: call.warnings, replayed: true };
 }
 
-function budgetRefusal(use: UseRecord, request: UseRequest): Refused | undefined {
-  const asked = request.tools.length;
+function budgetRefusal(use: UseRecord, tools: readonly string[]): Refused | undefined {
+  const asked = tools.length;
   return use.callsMade + asked > use.callBudget
     ? budgetExceeded(use.callBudget, use.callsMade, asked)
     : undefined;
 }
 
-function termsRefusal(keys: TaskKeys, terms: TermsRecord, request: UseRequest): Refused | undefined {
-  const matcher = (keys.matcher ??= compileGlobs(terms.authorizedTools));
-  for (const tool of request.tools) if (!matcher.matches(tool)) return toolNotAuthorized(tool);
+function termsRefusal(
+  { matcher, terms }: KnownTerms,
+  tools: readonly string[],
+  request: UseOptions,
+): Refused | undefined {
+  for (const tool of tools) if (!matcher.matches(tool)) return toolNotAuthorized(tool);
   if (request.credentials) {
     const missing = request.credentials.find((one) => !terms.authorizedCredentials.includes(one));
     if (missing !== undefined) return credentialNotAuthorized(missing);
@@ -141,7 +143,7 @@ export function isAbove(level: Sensitivity, ceiling: Sensitivity): boolean {
 
 const noWarnings: readonly TaskWarning[] = [];
 
-function granted(terms: TermsRecord, use: UseRecord, callsMade: number, latestMs: number): Granted {
+function granted(terms: KnownTerms, use: UseRecord, callsMade: number, latestMs: number): Granted {
   const calls = use.callBudget - callsMade;
   const ms = use.expiresAtMs - latestMs;
   const budgetLow = calls * 5 <= use.callBudget;

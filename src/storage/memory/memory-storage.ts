@@ -47,6 +47,10 @@ export function memoryStorage(options: MemoryStorageOptions = {}): Storage {
   return {
     capabilities,
     clock,
+    peek(key) {
+      assertOpen();
+      return records.slot(key);
+    },
     read(keys) {
       assertOpen();
       return { records: keys.map(records.record), nowMs: clock() };
