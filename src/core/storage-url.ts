@@ -91,9 +91,9 @@ export function redactStorageUrl(text: string): string {
     case 'sqlite':
     case 'file': {
       const [path, query] = splitOnce(rest, '?');
-      // Up to the last @ of all: who takes a file for a server may have put a password anywhere before it.
-      if (rest.includes('@')) return `${scheme}:***@${redactQuery(rest.slice(rest.lastIndexOf('@') + 1))}`;
-      return `${scheme}:${path}${query === undefined ? '' : redactQuery(`?${query}`)}`;
+      // Who takes a file for a server may have put a password anywhere.
+      if (rest.includes('@') || /^\/\/(?!\/)/.test(rest)) return `${scheme}:***`;
+      return `${scheme}:${path}${query === undefined ? '' : redactQuery(query)}`;
     }
     case '':
       // A bare path, most likely. With any of these in it, it may as well be a URL that lost its head.
@@ -109,16 +109,24 @@ function redactNetwork(scheme: string, rest: string): string {
   // What cannot be taken apart may hold a password in any of its parts.
   if (typeof url === 'string') return '//***';
   const user = url.userInfo === undefined ? '' : '***@';
-  return `//${user}${url.host}${url.path}${url.query === undefined ? '' : redactQuery(`?${url.query}`)}`;
+  return `//${user}${url.host}${url.path}${url.query === undefined ? '' : redactQuery(url.query)}`;
 }
 
-/** Of a query, what is ours and looks like it. */
-function redactQuery(text: string): string {
-  return text.replace(/([?&])([^&]*)/g, (_, separator: string, pair: string) => {
-    const [name, value] = splitOnce(pair, '=');
-    if (pair === '' || value === undefined) return `${separator}${pair === '' ? '' : '***'}`;
-    return `${separator}${name}=${ownParameters.get(name)?.test(value) ? value : '***'}`;
-  });
+/** Of a query, what is ours and looks like it, and the names of what is known to be its client's. */
+function redactQuery(query: string): string {
+  const shown: string[] = [];
+  for (const pair of query.split('&')) {
+    const [name, value = ''] = splitOnce(pair, '=');
+    const own = ownParameters.get(name);
+    // A value that holds an & goes on after it: past an unknown name nothing is certain.
+    if (!own && !knownToClients.has(name)) {
+      shown.push('***');
+      break;
+    }
+    shown.push(`${name}=${own?.test(value) ? value : '***'}`);
+    if (own && !own.test(value)) break;
+  }
+  return `?${shown.join('&')}`;
 }
 
 const plainName = /^[A-Za-z0-9_-]{0,64}$/;
@@ -178,6 +186,8 @@ const clientParameters: Readonly<Record<'postgres' | 'redis', readonly string[]>
   ],
   redis: ['family'],
 };
+
+const knownToClients: ReadonlySet<string> = new Set(Object.values(clientParameters).flat());
 
 /** The text as it was, without our parameters: nothing of it is encoded anew. */
 function clientUrl(scheme: string, url: NetworkUrl, own: readonly string[]): string {
