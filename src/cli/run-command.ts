@@ -8,7 +8,7 @@ import { Command, InvalidArgumentError } from 'commander';
 import { compileGlobs } from '../tasks/glob-rules.js';
 import { createMethodPolicy } from '../mcp/method-rules.js';
 import { openDecisionLog } from './decision-log.js';
-import { openStore } from './open-store.js';
+import { openStore, requireRemembering, storageUrlOf } from './open-store.js';
 import { redactLine } from './redact-line.js';
 import { refuse } from '../core/refusals.js';
 import type { TaskSession } from '../tasks/task-types.js';
@@ -69,6 +69,7 @@ function parseMethodGlob(glob: string): string {
 
 async function run(name: string, args: readonly string[], flags: RunFlags): Promise<number> {
   const notice = (text: string): void => void process.stderr.write(`ambit: ${redactLine(text)}\n`);
+  requireRemembering(flags.task, storageUrlOf(flags));
   const ambit = await openStore(flags);
   try {
     const { session, oneShot } = await sessionForRun(ambit, flags);

@@ -8,7 +8,9 @@ import {
 } from './command-options.js';
 import { CliError, exitCodes } from './exit-codes.js';
 import { unwrapConfig, wrapConfig } from './mcp-config.js';
+import { absoluteStorageUrl, locationOf, requireRemembering } from './open-store.js';
 import { Command } from 'commander';
+import { resolve } from 'node:path';
 
 type WrapFlags = LimitFlags & StorageFlags & { readonly server?: readonly string[]; readonly log?: string };
 
@@ -67,7 +69,20 @@ function runFlags(flags: WrapFlags): string[] {
   add('--intent', flags.intent);
   add('--task', flags.task);
   if (flags.renew) given.push('--renew');
-  add('--log', flags.log);
-  add('--storage', flags.storage);
+  // A host starts servers in a directory of its own choice.
+  add('--log', flags.log === undefined ? undefined : resolve(flags.log));
+  add('--storage', flags.storage === undefined ? undefined : storageToWrite(flags, flags.storage));
   return given;
+}
+
+function storageToWrite(flags: WrapFlags, url: string): string {
+  requireRemembering(flags.task, url);
+  const location = locationOf(url);
+  if ('url' in location && /^[^/]*\/\/[^/]*:[^/]*@/.test(location.url)) {
+    throw new CliError(
+      '--storage holds a password, which would stand in the list of processes; leave it out, and put AMBIT_STORAGE into the "env" of the server instead',
+      exitCodes.usage,
+    );
+  }
+  return absoluteStorageUrl(url);
 }

@@ -47,9 +47,9 @@ test('wrap puts the leash on what a command starts, and leaves the rest as it is
     'tidy',
     '--renew',
     '--log',
-    '/l',
+    'l.jsonl',
     '--storage',
-    'memory:',
+    'sqlite:a b.db?eventLoop=free',
   ];
   const wrapped = await desk.ambit(['wrap', file, ...flags]);
   expect(wrapped).toMatchObject({ code: 0, stderr: '' });
@@ -74,7 +74,10 @@ test('wrap puts the leash on what a command starts, and leaves the rest as it is
   ]);
   for (let at = 0; at < limits.length; at += 2)
     expect(args[args.indexOf(limits[at] ?? '') + 1]).toBe(limits[at + 1]);
-  for (const flag of ['--agent', '--intent', '--renew', '--log', '--storage']) expect(args).toContain(flag);
+  for (const flag of ['--agent', '--intent', '--renew']) expect(args).toContain(flag);
+  // From whatever directory the host starts it, the same files are meant.
+  expect(args[args.indexOf('--log') + 1]).toBe(join(desk.folder, 'l.jsonl'));
+  expect(args[args.indexOf('--storage') + 1]).toBe(`sqlite:${desk.folder}/a%20b.db?eventLoop=free`);
   expect(mcpServers['bare']?.args?.slice(-3)).toEqual(['bare', '--', 'bare-server']);
 });
 
@@ -235,4 +238,28 @@ test('what wrap wrote runs: the server, behind the leash, under its name', async
   await running.leave();
   // Written without rounding: the limits as typed are those of the task.
   expect(await desk.ambit(['run', ...flags, ...stubServer()])).toMatchObject({ code: 0 });
+});
+
+test.each([
+  ['memory:', /memory: remembers nothing/],
+  ['sqlite:', /names no file/],
+  ['postgres://bob:hunter2@h/db', /AMBIT_STORAGE into the "env"/],
+])('wrap does not write --storage %s into a file', async (storage, problem) => {
+  const desk = openDesk();
+  const file = fileWith(desk, plain);
+  const wrapped = await desk.ambit(['wrap', file, ...limits, '--storage', storage]);
+  expect(wrapped).toMatchObject({ code: 64, stdout: '' });
+  expect(wrapped.stderr).toMatch(oneLine);
+  expect(wrapped.stderr).toMatch(problem);
+  expect(wrapped.stderr).not.toContain('hunter2');
+  expect(readFileSync(file, 'utf8')).toBe(plain);
+});
+
+test('a task in memory is refused: nobody could come back to it', async () => {
+  const desk = openDesk();
+  const run = ['run', '--tools', '*', '--task', 'work', ...stubServer()];
+  const refused = await desk.ambit(run, { AMBIT_STORAGE: 'memory:' });
+  expect(refused).toMatchObject({ code: 64, stdout: '' });
+  expect(refused.stderr).toMatch(oneLine);
+  expect(refused.stderr).toContain('--task');
 });
