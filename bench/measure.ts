@@ -4,7 +4,7 @@ export interface Contender {
   /** Does one unit of work for caller number `caller`, for the `turn`th time. */
   readonly work: (caller: number, turn: number) => unknown;
   /** Looks at what `work` came to, and throws where it is not what the row measures. A promise is waited for. */
-  readonly check?: (answer: unknown, caller: number, turn: number) => unknown;
+  readonly check?: (answer: unknown, caller: number, turn: number) => Promise<void> | undefined;
   readonly close?: () => unknown;
 }
 

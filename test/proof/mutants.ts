@@ -21,10 +21,10 @@ const behavioursTest = 'test/tasks/behaviours.test.ts';
 
 const countFirst: Patch = {
   file: 'src/tasks/use-rules.ts',
-  right: '  const refusal = budgetRefusal(use, request) ?? termsRefusal(keys, terms, request);',
+  right: '  const refusal = budgetRefusal(use, tools) ?? termsRefusal(known, tools, request);',
   wrong:
-    '  view.put(keys.use, { ...use, callsMade: use.callsMade + request.tools.length });\n' +
-    '  const refusal = budgetRefusal(use, request) ?? termsRefusal(keys, terms, request);',
+    '  view.put(keys.use, { ...use, callsMade: use.callsMade + tools.length });\n' +
+    '  const refusal = budgetRefusal(use, tools) ?? termsRefusal(known, tools, request);',
 };
 
 const versionCheckOfSqlite: Patch = {
@@ -142,7 +142,7 @@ export const mutants: readonly Mutant[] = [
   },
   {
     bug: 'reuse a version',
-    patches: [{ file: 'src/engine/create-engine.ts', right: '(minted++)', wrong: '(minted)' }],
+    patches: [{ file: 'src/engine/create-engine.ts', right: 'digits[low++]', wrong: 'digits[low]' }],
     test: engineTest,
     caughtBy: 'mints a new version for every write and every run',
   },
