@@ -1,4 +1,6 @@
-import { compareKeys, type Key, type Storage, type StoredRecord, Value } from 'ambit/storage';
+import { compareKeys, type Key, type Peeked, type Storage, type StoredRecord, Value } from 'ambit/storage';
+import { fakeClock } from 'ambit/testing';
+import { memoryStorage } from 'ambit/memory';
 import { type AtOnce, below, inHandle, mapRecords, mapWrites, type Mutant, rewriting } from './mutant.js';
 
 /** Changes the text of every value that is stored. */
@@ -92,6 +94,27 @@ export const readingMutants: readonly Mutant[] = [
       return { records: records.filter((record) => record !== undefined), nowMs };
     },
   })),
+  {
+    name: 'what is peeked at is what was there first',
+    caughtBy: ['read: shows one by one what read answers, where it can'],
+    createStore() {
+      const clock = fakeClock();
+      return {
+        clock,
+        open() {
+          const right = memoryStorage({ clock });
+          const seen = new Map<Key, Peeked>();
+          const peek = (asked: Key): Peeked | undefined => {
+            const found = seen.get(asked) ?? right.peek?.(asked);
+            // A copy: what memory shows is written over by the next commit.
+            if (found) seen.set(asked, { ...found });
+            return found;
+          };
+          return { ...right, peek };
+        },
+      };
+    },
+  },
   below('each key is read once', ['read: answers in the order asked'], (right) => ({
     read: (keys) => right.read([...new Set(keys)]),
   })),

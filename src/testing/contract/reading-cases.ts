@@ -46,6 +46,20 @@ export const readingCases: CaseDefinition[] = [
       assert.deepEqual((await storage.read([key('a'), key('b')])).records, [undefined, undefined]);
     },
 
+    async 'shows one by one what read answers, where it can'({ storage }) {
+      if (!storage.peek) return;
+      await commitOk(storage, put(key('a'), null, 'first'));
+      const before = (await storage.read([key('a')])).records[0];
+      assert.equal(storage.peek(key('a'))?.version, before?.version);
+      await commitOk(storage, put(key('a'), before?.version ?? null, { is: 'second' }));
+      const after = (await storage.read([key('a')])).records[0];
+      const seen = storage.peek(key('a'));
+      assert.notEqual(seen?.version, before?.version);
+      assert.equal(seen?.version, after?.version);
+      assert.deepEqual(seen?.value.json, after?.value.json);
+      assert.equal(storage.peek(key('b')), undefined);
+    },
+
     async 'answers in the order asked, duplicates and absent ones included'({ storage }) {
       const a = put(key('a'), null, 'a');
       const b = put(key('b'), null, 'b', { expiresAtMs: Date.now() + 3_600_000 });
