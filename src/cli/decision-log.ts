@@ -27,11 +27,21 @@ export function openDecisionLog(
   }
   const { sessionId, agentId } = session;
   let failed = false;
+  /** The last line was cut short: the next one must not be read as the rest of it. */
+  let torn = false;
   return {
     write(decision) {
+      const line = `${torn ? '\n' : ''}${JSON.stringify({ ...decision, agentId, sessionId })}\n`;
+      let rest = Buffer.from(line);
       try {
-        writeSync(descriptor, `${JSON.stringify({ ...decision, agentId, sessionId })}\n`);
+        while (rest.length > 0) {
+          const written = writeSync(descriptor, rest);
+          // A disk that fills up takes the beginning of a line, and refuses the rest.
+          torn ||= written < rest.length;
+          rest = rest.subarray(written);
+        }
         failed = false;
+        torn = false;
       } catch (error) {
         if (!failed) notice(`--log ${file}: a decision could not be written (${codeOf(error)})`);
         failed = true;

@@ -6,6 +6,8 @@ export const exitCodes = {
   usage: 64,
   /** The store could not be opened, or did not answer. */
   store: 69,
+  /** Something else broke: stdout cannot be written, or a bug. */
+  failed: 70,
   /** The session is closed, expired, or there is none for this token or id. */
   over: 77,
   /** The task exists with other limits than were given. */

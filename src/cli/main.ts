@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 import { Command, CommanderError } from 'commander';
 import { CliError, exitCodes } from './exit-codes.js';
+import { doctorCommand } from './doctor-command.js';
 import { readFileSync } from 'node:fs';
 import { redactLine } from './redact-line.js';
 import { runCommand } from './run-command.js';
@@ -15,7 +16,7 @@ function fail(error: unknown): void {
   }
   const line = (error instanceof Error ? error.message : String(error)).replace(/\s+/g, ' ');
   process.stderr.write(`ambit: ${redactLine(line)}\n`);
-  process.exitCode = error instanceof CliError ? error.exitCode : 70;
+  process.exitCode = error instanceof CliError ? error.exitCode : exitCodes.failed;
 }
 
 function program(): Command {
@@ -29,7 +30,8 @@ function program(): Command {
     .addCommand(runCommand())
     .addCommand(sessionsCommand())
     .addCommand(wrapCommand())
-    .addCommand(unwrapCommand());
+    .addCommand(unwrapCommand())
+    .addCommand(doctorCommand());
   quiet(ambit);
   return ambit;
 }
@@ -51,7 +53,15 @@ function quiet(command: Command): void {
 
 // `ambit sessions list | head`: who stops reading has what it wanted.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-  if (error.code !== 'EPIPE') fail(error);
+  if (error.code === 'EPIPE') return;
+  fail(new Error(`stdout cannot be written (${error.code ?? error.message})`, { cause: error }));
+});
+// Nobody reads what is said here, or the disk behind it is full: no reason to leave a server and its session alone.
+process.stderr.on('error', () => {});
+// A bug. The server goes with the process, since `exit` stops its group.
+process.on('uncaughtException', (error) => {
+  fail(error);
+  process.exit();
 });
 
 try {

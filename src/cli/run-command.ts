@@ -46,13 +46,16 @@ export function runCommand(): Command {
     .addHelpText(
       'after',
       `
-Exit codes: COMMAND's own; 64 usage, 69 store, 77 session closed or expired, 78 the task has other limits.
+Exit codes: COMMAND's own; 64 usage, 69 store, 70 anything else that broke, 77 session closed or expired, 78 the task has
+other limits.
 
 Example:
   ambit run --task tidy-up --tools 'read_*,list_*' --calls 50 --for 30m -- npx -y @modelcontextprotocol/server-filesystem /data`,
     )
     .action(async (name: string, args: readonly string[], flags: RunFlags) => {
-      process.exitCode = await run(name, args, flags);
+      const exitCode = await run(name, args, flags);
+      // Not over the code of a stdout that could not be written.
+      process.exitCode ??= exitCode;
     });
 }
 

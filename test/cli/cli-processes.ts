@@ -49,6 +49,7 @@ export interface Running {
   /** A call of a tool: the text, the refusal's code, or the error's message. */
   call(tool: string, args?: object): Promise<string>;
   closeStdout(): void;
+  closeStderr(): void;
   /** Closes its stdin and waits for its end. */
   leave(): Promise<Ended>;
 }
@@ -65,6 +66,8 @@ export interface Desk {
   unread(args: readonly string[]): Promise<Ended>;
   /** Starts `ambit run` on the store of the folder. */
   run(args: readonly string[], env?: Readonly<Record<string, string>>): Running;
+  /** Starts `ambit` by way of another program, such as `strace -o FILE`. */
+  through(program: readonly string[], args: readonly string[]): Running;
 }
 
 export interface Session {
@@ -107,13 +110,20 @@ export function openDesk(): Desk {
       return running.leave();
     },
     run: (args, env = {}) => start(['run', ...args], folder, { AMBIT_STORAGE: storage, ...env }),
+    through: (other, args) => start(args, folder, { AMBIT_STORAGE: storage }, other),
   };
   return desk;
 }
 
-function start(args: readonly string[], folder: string, env: Readonly<Record<string, string>>): Running {
+function start(
+  args: readonly string[],
+  folder: string,
+  env: Readonly<Record<string, string>>,
+  through: readonly string[] = [],
+): Running {
   const { AMBIT_SESSION: _session, AMBIT_STORAGE: _storage, ...inherited } = process.env;
-  const child = spawn(process.execPath, [program, ...args], {
+  const [command = '', ...rest] = [...through, process.execPath, program, ...args];
+  const child = spawn(command, rest, {
     cwd: folder,
     // The data directory of whoever runs the tests is not for tests.
     env: { ...inherited, HOME: folder, XDG_DATA_HOME: join(folder, 'data'), ...env },
@@ -157,6 +167,7 @@ function start(args: readonly string[], folder: string, env: Readonly<Record<str
       return result?._meta?.['ambit/refusal']?.code ?? error?.message ?? text ?? 'nothing';
     },
     closeStdout: () => void child.stdout.destroy(),
+    closeStderr: () => void child.stderr.destroy(),
     leave() {
       child.stdin.end();
       return ended;

@@ -10,12 +10,13 @@ async function gone(pid: number): Promise<void> {
   for (;;) {
     try {
       process.kill(pid, 0);
+      // Where nobody reaps orphans a killed one stays as a zombie.
+      if (process.platform === 'linux' && /^State:\s+Z/m.test(readFileSync(`/proc/${pid}/status`, 'utf8')))
+        return;
     } catch {
+      // Not even its entry is there any more.
       return;
     }
-    // Where nobody reaps orphans a killed one stays as a zombie.
-    if (process.platform === 'linux' && /^State:\s+Z/m.test(readFileSync(`/proc/${pid}/status`, 'utf8')))
-      return;
     await new Promise((next) => setTimeout(next, 20));
   }
 }

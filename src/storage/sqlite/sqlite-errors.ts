@@ -42,6 +42,8 @@ export function outcomeOfFailedCommit(error: unknown): WriteOutcome {
 /** What to do about an error, by the beginning of its code. */
 const advice: readonly (readonly [code: string, words: string])[] = [
   ['SQLITE_FULL', 'the disk is full; free some space'],
+  // Growing the `-shm` file beside it failed, for which there is hardly another reason.
+  ['SQLITE_IOERR_SHMSIZE', 'the disk is full; free some space'],
   ['SQLITE_READONLY', 'it is read-only; change the permissions'],
   ['SQLITE_IOERR', "the disk failed; look at the system's log"],
   ['SQLITE_CANTOPEN', 'it cannot be opened; look at the directory and its permissions'],
