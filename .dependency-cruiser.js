@@ -105,9 +105,15 @@ const configuration = {
       'ambit/testing serves every backend, so it imports none; and no face.',
     ),
     layer(
+      'doctor-looks-from-above',
+      '^src/doctor/',
+      ['^src/(doctor|core|engine|tasks)/', storageInterface, compositionRoot],
+      'The doctor examines a store through the engine and the tasks, and opens it as everybody does: no backend.',
+    ),
+    layer(
       'cli-is-thin',
       '^src/cli/',
-      [`^src/(cli|mcp|core|${faces}|integrations)/`, storageInterface, compositionRoot, '^src/index\\.ts$'],
+      [`^src/(cli|doctor|mcp|core|${faces}|integrations)/`, storageInterface, compositionRoot, '^src/index\\.ts$'],
       'The command line parses, calls a face and renders: no engine, no backend.',
     ),
     {

@@ -30,5 +30,14 @@ export type {
 export { httpStatusOf, type Refusal, type RefusalCode, type Refused } from './core/refusals.js';
 export { AmbitError, type AmbitErrorCode, type WriteOutcome } from './core/errors.js';
 
+// What a store is, and whether it keeps what it promises
+export {
+  type ExamineOptions,
+  examineStore,
+  type StoreCheck,
+  type StoreReport,
+} from './doctor/examine-store.js';
+export type { ExactnessResult } from './doctor/exactness-test.js';
+
 // The store, as far as a user of a URL meets it
-export type { Capabilities, Durability, Storage } from './storage/storage.js';
+export type { Capabilities, Durability, Storage, StorageDescription } from './storage/storage.js';

@@ -108,7 +108,7 @@ export function faultyStorage(
 
   const faulty: Storage = {
     capabilities,
-    ...(storage.clock && { clock: storage.clock }),
+    ...untouched(storage),
     read: (keys) => track(spoil(faultOf({ method: 'read', keys }), () => storage.read(keys))),
     commit(transactions) {
       const fault = faultOf({ method: 'commit', transactions });
@@ -175,6 +175,14 @@ function spoil<A>(
   });
 }
 
+/** What is never spoilt. */
+function untouched(storage: Storage): Pick<Storage, 'clock' | 'describe'> {
+  return {
+    ...(storage.clock && { clock: storage.clock }),
+    ...(storage.describe && { describe: storage.describe.bind(storage) }),
+  };
+}
+
 function busyAnswer(storage: Storage): MaybePromise<LockedAnswer> {
   return andThen(storage.read([]), ({ nowMs }) => ({ busy: true, nowMs }));
 }
@@ -183,7 +191,7 @@ function busyAnswer(storage: Storage): MaybePromise<LockedAnswer> {
 function byPromise(storage: Storage): Storage {
   return {
     capabilities: storage.capabilities,
-    ...(storage.clock && { clock: storage.clock }),
+    ...untouched(storage),
     read: async (keys) => storage.read(keys),
     commit: async (transactions) => storage.commit(transactions),
     locked: async (keys, run) => storage.locked(keys, run),

@@ -77,6 +77,7 @@ export function instrumentedStorage(storage: Storage): InstrumentedStorage {
   return {
     capabilities: storage.capabilities,
     ...(storage.clock && { clock: storage.clock }),
+    ...(storage.describe && { describe: storage.describe.bind(storage) }),
     counts,
     changes,
     read(keys) {

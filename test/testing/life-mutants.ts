@@ -354,6 +354,13 @@ export const lifeMutants: readonly Mutant[] = [
       },
     }),
   },
+  inHandle('a store shows where it is, password and all', ['description: is of one line a fact'], () => ({
+    describe: () => ({
+      server: 'Somebase 1.2.3',
+      facts: { address: 'somebase://bob:secret@host/db' },
+      warnings: [],
+    }),
+  })),
   inHandle(
     'time is in seconds',
     ['time: is read between the question and the answer', 'time: is the time of the clock it shows'],

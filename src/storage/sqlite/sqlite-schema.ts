@@ -9,7 +9,7 @@ const applicationId = 0x41_6d_62_74;
 const migrations: readonly string[] = [records];
 
 /** The schema this program reads and writes (PRAGMA user_version). */
-const schemaVersion: number = migrations.length;
+export const schemaVersion: number = migrations.length;
 
 /** What a database is to us: to be filled, to be brought up to date, or ready. */
 export type SchemaState = 'empty' | 'outdated' | 'current';

@@ -1,4 +1,11 @@
-import { AmbitError, type Capabilities, groupTransactionsMax, type Storage } from '../storage.js';
+import {
+  AmbitError,
+  type Capabilities,
+  groupTransactionsMax,
+  type Storage,
+  type StorageDescription,
+} from '../storage.js';
+import { describeSqlite } from './sqlite-describe.js';
 import { openExecutor } from './sqlite-open.js';
 import { openWorkerStorage } from './sqlite-worker-client.js';
 import { storageOnThisThread } from './sqlite-this-thread.js';
@@ -56,9 +63,11 @@ export async function sqliteStorage(options: SqliteStorageOptions): Promise<Stor
     immediate: false,
     groupTransactionsMax,
   });
-  if (eventLoop === 'free') return openWorkerStorage({ path, durability, clock }, capabilities);
+  const describe = (): Promise<StorageDescription> => describeSqlite(path, durability, eventLoop);
+  if (eventLoop === 'free')
+    return { ...(await openWorkerStorage({ path, durability, clock }, capabilities)), describe };
   const executor = await openExecutor({ path, durability, again: false }, clock ?? Date.now);
-  return storageOnThisThread(executor, capabilities, clock ?? Date.now);
+  return { ...storageOnThisThread(executor, capabilities, clock ?? Date.now), describe };
 }
 
 function oneOf(option: string, value: string, choices: readonly string[]): void {

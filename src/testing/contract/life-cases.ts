@@ -58,6 +58,20 @@ export const lifeCases: CaseDefinition[] = [
     },
   }),
 
+  ...casesOf('description', {
+    async 'is of one line a fact, and says nothing of a password'({ storage }) {
+      if (!storage.describe) return { skipped: 'this store has nothing to tell of itself' };
+      const { server, schemaVersion, facts, warnings } = await storage.describe();
+      assert.match(server, /^[A-Z]\w*.* \d+(\.\d+)*/, 'its name and version');
+      if (schemaVersion !== undefined) assert.ok(Number.isSafeInteger(schemaVersion) && schemaVersion > 0);
+      for (const line of [server, ...Object.entries(facts).flat(), ...warnings]) {
+        assert.match(line, /^[^\p{C}]+$/u, 'one line of text');
+        assert.doesNotMatch(line, /:\/\/[^/]*@/, 'the user name and password of a URL');
+      }
+      return undefined;
+    },
+  }),
+
   ...casesOf('time', {
     async 'comes with every answer, in milliseconds, and hardly ever runs back'({ storage }) {
       let lastMs = (await storage.read([])).nowMs;
