@@ -1,5 +1,5 @@
 import { compileGlobs } from '../tasks/glob-rules.js';
-import { quoted } from '../tasks/text-rules.js';
+import { quoted } from '../core/text-rules.js';
 import { looksLikeToolCall } from './frame-name-rules.js';
 import { isJsonObject, type JsonObject } from './frame-types.js';
 

@@ -15,7 +15,7 @@ import {
   timeLimitMsMax,
   timeLimitMsMin,
 } from './task-limits.js';
-import { characterProblem, nameProblem, utf8Bytes } from './text-rules.js';
+import { characterProblem, nameProblem, utf8Bytes } from '../core/text-rules.js';
 import type { ListOptions, RateLimit, Sensitivity, TaskTermsInput, UseOptions } from './task-types.js';
 import { invalidInput } from './task-refusals.js';
 import type { Refused } from '../core/refusals.js';

@@ -1,5 +1,5 @@
 import { type Refused, refuse } from '../core/refusals.js';
-import { quoted } from './text-rules.js';
+import { quoted } from '../core/text-rules.js';
 
 /** Every "no" of task sessions, with words that a model can act on and that invite no pointless retry. */
 
