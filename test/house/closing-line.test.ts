@@ -71,3 +71,15 @@ test('before it, why tests were skipped', () => {
     '0 passed, 1 failed, 3 skipped',
   ]);
 });
+
+test('before it, how many tests each backend passed and skipped', () => {
+  const { lines } = run(`import { describe, test } from 'vitest';
+    describe('tasks on memory', () => { test('a', () => {}); test.skip('b', () => {}); });
+    test('sqlite fast: c', () => {});
+    test('the contract (sqlite free)', () => { throw new Error('d'); });
+    test('a file of sqlite', () => {});`);
+  expect(lines).toContain('on memory: 1 passed, 0 failed, 1 skipped');
+  expect(lines).toContain('on sqlite: 1 passed, 1 failed, 0 skipped');
+  expect(lines.filter((line) => line.startsWith('on '))).toHaveLength(2);
+  expect(lines.at(-2)).toBe('3 passed, 1 failed, 1 skipped');
+});
