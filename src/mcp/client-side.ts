@@ -20,7 +20,9 @@ import { errorLine, shownTool } from './refusal-answers.js';
 export function handleClientLine(context: LeashContext, line: FrameLine): void {
   if (line.kind === 'too-long') {
     const reason = `a line longer than ${context.limits.upstreamLineBytesMax} bytes`;
-    answerRejection(context, null, invalidRequestCode, reason);
+    // Only who waits for an answer gets one under its id: an answer to an answer would be taken for another request's.
+    const id = line.envelope.kind === 'request' ? line.envelope.id : undefined;
+    answerRejection(context, id ?? null, invalidRequestCode, reason);
     return;
   }
   // Nothing stands in an empty line that anybody could read.

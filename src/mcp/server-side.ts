@@ -2,8 +2,9 @@ import { isUtf8 } from 'node:buffer';
 import type { Refused } from '../core/refusals.js';
 import { parseJson } from './frame-check.js';
 import type { FrameLine } from './frame-lines.js';
+import { type Envelope, scanEnvelope } from './envelope-scan.js';
 import { isDepthWithin } from './frame-spans.js';
-import { type FrameId, internalErrorCode, isJsonObject } from './frame-types.js';
+import { type FrameId, internalErrorCode, invalidRequestCode, isJsonObject } from './frame-types.js';
 import type { LeashContext, PendingRequest } from './leash-context.js';
 import { frameDepthMax } from './leash-limits.js';
 import type { ToolScope } from './leash-types.js';
@@ -13,15 +14,14 @@ import { filterToolList, type ServerAnswer, trimAnnouncement } from './server-an
 /** Passes one line of the server on as it is, but for lists and announcements; what is not JSON-RPC is dropped. */
 export async function handleServerLine(context: LeashContext, line: FrameLine): Promise<void> {
   if (line.kind === 'too-long') {
-    context.notice(`dropped a line of the server longer than ${context.limits.downstreamLineBytesMax} bytes`);
+    giveUpOn(context, line.envelope, `longer than ${context.limits.downstreamLineBytesMax} bytes`);
     return;
   }
   if (line.bytes.length === 0) return;
   const answer = readServerLine(line.bytes);
   if (answer === undefined) {
-    context.notice(
-      'dropped a line of the server that is not a JSON-RPC message (a server logs to stderr, not stdout)',
-    );
+    const why = 'not a JSON-RPC message (a server logs to stderr, not stdout), not UTF-8, or nested too deep';
+    giveUpOn(context, scanEnvelope(line.bytes), why);
     return;
   }
   const passed = await judgeServerFrame(context, answer);
@@ -32,6 +32,22 @@ export async function handleServerLine(context: LeashContext, line: FrameLine): 
 type Passage = 'as-is' | 'drop' | { readonly line: string };
 
 const lineEnd = Buffer.from('\n');
+
+/** Drops a line that cannot be passed on. Whoever waits for what stood in it is told, and its place is free again. */
+function giveUpOn(context: LeashContext, { id, kind }: Envelope, why: string): void {
+  context.notice(`dropped a line of the server: ${why}`);
+  if (id === undefined) return;
+  if (kind === 'request') {
+    context.upstream.push(errorLine(id, invalidRequestCode, 'Message not passed on: it cannot be read'));
+    return;
+  }
+  const answered = kind === 'answer' ? context.clientRequests.answer(id) : undefined;
+  if (answered === undefined || answered.late) return;
+  const what = answered.request.method === 'tools/call' ? ' The tool was called.' : '';
+  context.toClient.write(
+    errorLine(id, internalErrorCode, `The server's answer cannot be passed on: it is ${why}.${what}`),
+  );
+}
 
 function judgeServerFrame(context: LeashContext, answer: ServerAnswer): Passage | Promise<Passage> {
   const { frame } = answer;

@@ -52,21 +52,67 @@ test('a byte order mark is named for what it is', async () => {
   expect(await rig.heard()).toMatchObject({ id: null, error: { code: -32_700, message } });
 });
 
-test('a line over the limit is answered and the leash goes on, on both sides', async () => {
-  const rig = createLeashRig(createFakeAuthorizer(['*']), {
-    limits: { upstreamLineBytesMax: 200, downstreamLineBytesMax: 200 },
-  });
-  rig.say(call(1, 'x'.repeat(300)));
-  expect(await rig.heard()).toMatchObject({
-    id: null,
-    error: { code: -32_600, message: /longer than 200 bytes/ },
-  });
+test('a line of the client over the limit is answered, under its id where that can be told', async () => {
+  const rig = createLeashRig(createFakeAuthorizer(['*']), { limits: { upstreamLineBytesMax: 200 } });
+  const fill = 'x'.repeat(300);
+  const answered = async (line: string | Record<string, unknown>): Promise<unknown> => {
+    rig.say(line);
+    const { id, error } = await rig.heard();
+    expect(error).toMatchObject({ code: -32_600, message: expect.stringContaining('longer than 200 bytes') });
+    return id;
+  };
+  expect(await answered(call(1, fill))).toBe(1);
+  expect(await answered({ params: { fill, id: 7 }, method: 'ping', id: 'a"\\\u2028' })).toBe('a"\\\u2028');
   rig.say(request(2, 'ping'));
   await rig.reached();
-  rig.answer(result(2, { x: 'y'.repeat(300) }));
+  // Of a request in flight, of an answer, of two ids, of a cut frame, of none: no id that could be another request's.
+  expect(await answered(request(2, fill))).toBe(null);
+  expect(await answered(result(5, { fill }))).toBe(null);
+  expect(await answered(`{"id":3,"method":"${fill}","id":4}\n`)).toBe(null);
+  expect(await answered(`{"id":3,"method":"${fill}"\n`)).toBe(null);
+  expect(await answered(`[{"id":3,"method":"${fill}"}]\n`)).toBe(null);
   rig.answer(result(2, {}));
   expect(await rig.heard()).toEqual(result(2, {}));
-  expect(rig.notices.filter((notice) => notice.includes('longer than 200 bytes'))).toHaveLength(2);
+});
+
+test('an answer of the server that cannot be read is one all the same: the client hears that, and goes on', async () => {
+  const rig = createLeashRig(createFakeAuthorizer(['*']), {
+    limits: { downstreamLineBytesMax: 2_000, requestsInFlightMax: 1 },
+  });
+  const unreadable: [why: string, line: (id: number) => Buffer | Record<string, unknown>][] = [
+    ['longer than 2000 bytes', (id) => result(id, { x: 'y'.repeat(3_000) })],
+    // As the official server writes it.
+    ['longer than 2000 bytes', (id) => ({ result: { id: 99, x: 'y'.repeat(3_000) }, jsonrpc: '2.0', id })],
+    ['not UTF-8', (id) => Buffer.from(`{"jsonrpc":"2.0","id":${id},"result":{"x":"\xff"}}\n`, 'latin1')],
+    ['nested too deep', (id) => Buffer.from(`{"id":${id},"result":${'['.repeat(600)}${']'.repeat(600)}}\n`)],
+  ];
+  for (const [at, [why, line]] of unreadable.entries()) {
+    rig.say(call(at, 'a'));
+    await rig.reached();
+    rig.answer(line(at));
+    const message: unknown = expect.stringContaining(why);
+    expect(await rig.heard()).toMatchObject({ id: at, error: { code: -32_603, message } });
+    expect(rig.notices.at(-1)).toContain(why);
+  }
+  // What nobody waits for is told to nobody.
+  rig.answer(result(50, { x: 'y'.repeat(3_000) }));
+  rig.answer('listening on port 80\n');
+  // The server hears that its own request did not arrive.
+  rig.answer(request(8, 'roots/list', { x: 'y'.repeat(3_000) }));
+  expect(await rig.reached()).toMatchObject({ id: 8, error: { code: -32_600 } });
+  rig.answer(request(9, 'ping'));
+  expect(await rig.heard()).toEqual(request(9, 'ping'));
+});
+
+test('a late answer that cannot be read, to a call that was given up, is told to nobody', async () => {
+  const rig = createLeashRig(createFakeAuthorizer(['*']), { limits: { downstreamLineBytesMax: 200 } });
+  rig.say(call(1, 'a'));
+  await rig.reached();
+  rig.say({ jsonrpc: '2.0', method: 'notifications/cancelled', params: { requestId: 1 } });
+  await rig.reached();
+  rig.answer(result(1, { x: 'y'.repeat(300) }));
+  rig.answer(request(9, 'ping'));
+  expect(await rig.heard()).toEqual(request(9, 'ping'));
 });
 
 test('a line of 16 MiB passes, and one byte more does not', { timeout: 30_000 }, async () => {
