@@ -19,7 +19,7 @@ export default defineConfig({
   resolve: { alias: doors() },
   test: {
     include: ['test/**/*.test.ts'],
-    globalSetup: ['test/house/build-first.ts'],
+    globalSetup: ['test/house/build-first.ts', 'test/servers/start-servers.ts'],
     reporters: ['default', './scripts/closing-line-reporter.js'],
     // Processes, not threads: tests kill children, change signals and load native modules.
     pool: 'forks',
