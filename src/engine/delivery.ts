@@ -2,7 +2,7 @@ import type { CommitAnswer, Outcome, StoredRecord, Transaction, Write } from '..
 import type { MaybePromise } from '../storage/storage.js';
 import type { WriteOutcome } from '../core/errors.js';
 import { type Failure, failureOf } from './unavailable.js';
-import { resendPausesMs } from './engine-limits.js';
+import { deliveryMsMax, resendPausesMs } from './engine-limits.js';
 
 /** What became of a transaction, as far as it can be known. */
 export type Fate =
@@ -31,12 +31,15 @@ export interface Delivery {
  * @param first sends the group for the first time; what it answers may be lost
  * @param transactions what was sent, once `first` has been called
  * @param resend sends the same transactions again
+ * @param monotonicMs milliseconds that only go forward
  */
 export async function deliver(
   first: () => MaybePromise<CommitAnswer>,
   transactions: () => readonly Transaction[],
   resend: (transactions: readonly Transaction[]) => MaybePromise<CommitAnswer>,
+  monotonicMs: () => number,
 ): Promise<Delivery> {
+  const startMs = monotonicMs();
   let uncertain = false;
   for (let attempt = 0; ; attempt++) {
     try {
@@ -49,8 +52,9 @@ export async function deliver(
     } catch (error) {
       const failure = failureOf(error);
       uncertain ||= failure.outcome === 'unknown';
-      const pauseMs = resendPausesMs[attempt];
-      if (!uncertain || transactions().length === 0 || pauseMs === undefined) {
+      const pauseMs = resendPausesMs[attempt] ?? Number.POSITIVE_INFINITY;
+      const inTime = monotonicMs() - startMs + pauseMs <= deliveryMsMax;
+      if (!uncertain || transactions().length === 0 || !inTime) {
         const fates = transactions().map((transaction): Fate => {
           const outcome = uncertain && transaction.writes.some(changes) ? 'unknown' : 'none';
           return { kind: 'lost', ...failure, outcome };

@@ -19,6 +19,12 @@ export const contendedKeysMax = 10_000;
 /** Pauses before a group whose reply was lost is sent again. After the last one its outcome is unknown. */
 export const resendPausesMs: readonly number[] = [20, 100, 300, 600, 1_000];
 
+/**
+ * How long a group whose reply was lost is sent again, counted from its first sending: no attempt begins later. A store
+ * that is slow to fail would else hold everybody behind the group for as many times its own bound as there are attempts.
+ */
+export const deliveryMsMax = 10_000;
+
 /** What a caller is told to wait when a queue is full: about the time in which a lane works off a full queue. */
 export const queueFullRetryAfterMs = 1_000;
 

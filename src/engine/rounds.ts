@@ -50,7 +50,10 @@ export async function runAgainstCache(calls: readonly Call[], context: RoundCont
   const group = runGroup(calls, groupContext(context, lookup, lookup));
   const transactions = transactionsOf(group.units);
   const send = (): Promise<CommitAnswer> => timed(context, () => storage.commit(transactions));
-  const delivery = transactions.length === 0 ? nothingSent : await deliver(send, () => transactions, send);
+  const delivery =
+    transactions.length === 0
+      ? nothingSent
+      : await deliver(send, () => transactions, send, context.monotonicMs);
   return roundOf(group, delivery);
 }
 
@@ -95,6 +98,7 @@ export async function runInsideLock(calls: readonly Call[], context: RoundContex
     first,
     () => transactions,
     (sent) => timed(context, () => storage.commit(sent)),
+    context.monotonicMs,
   );
   if (busy) return { units: [], delivery: nothingSent, again: calls, failed: [] };
   if (!group) return { units: [], delivery, again: [], failed: calls };

@@ -419,6 +419,22 @@ describe('lost reply', () => {
     expect(storage.commits.length).toBeLessThan(10);
   });
 
+  it('is not waited for longer than its time, however slowly the store fails', async () => {
+    let nowMs = 0;
+    const storage = networkStorage({});
+    const engine = engineOn(storage, { monotonicMs: () => nowMs });
+    await increment(engine, counter('a'));
+    const failSlowly = (): never => {
+      nowMs += 6_000;
+      return lose();
+    };
+    storage.intercept.push(failSlowly, failSlowly, failSlowly, failSlowly);
+    const answer = await increment(engine, counter('a'));
+    expect(isRefused(answer) && answer.refusal.outcome).toBe('unknown');
+    // Once at first, and once more before ten seconds were over.
+    expect(storage.commits).toHaveLength(3);
+  });
+
   it('settles each transaction of its group by itself', async () => {
     const storage = networkStorage({});
     const engine = engineOn(storage);
