@@ -10,6 +10,8 @@ export const leashLimitsDefault: LeashLimits = {
   downstreamLineBytesMax: 64 * mebibyte,
   // Each is remembered until it is answered, so that an answer can be told from a forgery: the memory must be bounded.
   requestsInFlightMax: 1_024,
+  // A client that pipes its calls in and leaves still wants the answers. One that never come must not keep the run up.
+  answersWaitMsMax: 30_000,
 };
 
 /** Arrays and objects inside each other. Parsers stop at different depths (Python near 1,000), and some crash. */

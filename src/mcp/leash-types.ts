@@ -71,8 +71,9 @@ export interface LeashOptions {
   /** Told, in one line without secrets or arguments, of what was dropped and why. For stderr, never for `output`. */
   readonly onNotice?: (notice: string) => void;
   /**
-   * Told once when the client is gone and the server's input was ended after what was granted: the moment to give the
-   * server a grace and then stop it (`ServerProcess.stop`).
+   * Told once when the client is gone, the server's input was ended after what was granted, and what is in flight was
+   * answered (or nobody hears it, or it took too long): the moment to give the server a grace and then stop it
+   * (`ServerProcess.stop`).
    */
   readonly onClientEnd?: () => void;
   /** Smaller bounds, for tests and for small machines. */
@@ -84,6 +85,8 @@ export interface LeashLimits {
   readonly upstreamLineBytesMax: number;
   readonly downstreamLineBytesMax: number;
   readonly requestsInFlightMax: number;
+  /** How long answers to calls in flight are awaited once the client has ended its input. */
+  readonly answersWaitMsMax: number;
 }
 
 /** How it ended, with what went through. */

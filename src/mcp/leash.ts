@@ -44,7 +44,10 @@ export async function runLeash(options: LeashOptions): Promise<LeashEnd> {
 
   const context = createContext(options, {
     // Nobody hears the answers any more: what else the client says is not to be done either.
-    onClientGone: () => client.input.destroy(),
+    onClientGone() {
+      client.input.destroy();
+      answers.giveUp();
+    },
     decided(decision) {
       if (decision.code === 'GRANTED') counts.callsGranted++;
       else counts.callsRefused++;
@@ -55,6 +58,8 @@ export async function runLeash(options: LeashOptions): Promise<LeashEnd> {
       }
     },
   });
+
+  const answers = createAnswersWait(context);
 
   async function readClient(): Promise<void> {
     await pumpLines(client.input, context.limits.upstreamLineBytesMax, async (line) => {
@@ -68,15 +73,18 @@ export async function runLeash(options: LeashOptions): Promise<LeashEnd> {
     // What was granted is sent before the end; no backpressure holds it back, the queue is bounded.
     await context.upstream.settled();
     context.toServer.end();
+    await answers.awaited();
     options.onClientEnd?.();
   }
 
   async function readServer(): Promise<void> {
     await pumpLines(server.output, context.limits.downstreamLineBytesMax, async (line) => {
       await handleServerLine(context, line);
+      answers.look();
       await context.toClient.room();
     });
     endedBy ??= 'server';
+    answers.giveUp();
     // Wakes the loop that reads the client, so that no further call is charged.
     client.input.destroy();
     await context.upstream.settled();
@@ -91,6 +99,40 @@ export async function runLeash(options: LeashOptions): Promise<LeashEnd> {
     client.input.destroy();
     context.toServer.end();
   }
+}
+
+/** Waits, once the client has said its last, for the answers it still wants. */
+interface AnswersWait {
+  /** Resolves when none is missing, when nobody would hear it, or when it took too long. */
+  awaited(): Promise<void>;
+  /** To be called after each line of the server. */
+  look(): void;
+  giveUp(): void;
+}
+
+function createAnswersWait({ clientRequests, limits, toClient }: LeashContext): AnswersWait {
+  let wake: (() => void) | undefined;
+  let isOver = false;
+  // A subscription is answered when it ends, and it is the server's to end.
+  const isMissing = (): boolean => clientRequests.some(({ method }) => method !== 'subscriptions/listen');
+  return {
+    async awaited() {
+      if (isOver || toClient.isClosed || !isMissing()) return;
+      let timer: NodeJS.Timeout | undefined;
+      await new Promise<void>((resolve) => {
+        wake = resolve;
+        timer = setTimeout(resolve, limits.answersWaitMsMax);
+      });
+      clearTimeout(timer);
+    },
+    look() {
+      if (wake && !isMissing()) wake();
+    },
+    giveUp() {
+      isOver = true;
+      wake?.();
+    },
+  };
 }
 
 /** No slash: `a` with the tool `b/c` and `a/b` with the tool `c` would be one name in a shared session. */

@@ -7,6 +7,8 @@ export interface RequestTable<T> {
   /** Whether the id is taken: in flight, or given up a moment ago and perhaps still answered. */
   has(id: FrameId): boolean;
   get(id: FrameId): T | undefined;
+  /** Whether one of those in flight is like this. */
+  some(isIt: (request: T) => boolean): boolean;
   /** `false` when too many are in flight. */
   open(id: FrameId, request: T): boolean;
   /** An answer came: takes the request out. `late` if it had been given up. */
@@ -29,6 +31,7 @@ export function createRequestTable<T>(inFlightMax: number): RequestTable<T> {
       return inFlight.has(key) || givenUp.has(key);
     },
     get: (id) => inFlight.get(keyOf(id)),
+    some: (isIt) => [...inFlight.values()].some(isIt),
     open(id, request) {
       if (inFlight.size >= inFlightMax) return false;
       inFlight.set(keyOf(id), request);

@@ -95,6 +95,16 @@ test('a client that leaves ends a server that would stay', async () => {
   await gone(pid);
 });
 
+test('a client that leaves with calls in flight still gets their answers', async () => {
+  const desk = openDesk();
+  const running = await greet(desk.run([...all, ...stubServer('--finish')]));
+  // Longer than the grace that a server has which is not asked for anything any more.
+  const call = running.call('wait', { ms: 2_500 });
+  const ended = running.leave();
+  expect(await call).toBe('wait was called');
+  expect((await ended).code).toBe(0);
+});
+
 test('garbage on stdin is answered, and the run goes on', async () => {
   const desk = openDesk();
   const running = await greet(desk.run([...all, ...stubServer()]));

@@ -1,11 +1,12 @@
 /**
  * A small MCP server over stdio, of revision 2025-11-25, that starts fast. Tools: `read_file` and `write_file` answer
- * with their name, `env` with what begins with AMBIT in its environment, `pid` with its process id, `quit` ends it with
+ * with their name, `wait` with its name after the `ms` of its arguments, `env` with what begins with AMBIT in its environment, `pid` with its process id, `quit` ends it with
  * the exit code in its arguments.
  *
  *   --say TEXT     writes TEXT to stderr first
  *   --die CODE     ends at once
  *   --stay         does not end when its stdin does, nor at SIGTERM
+ *   --finish       does not end when its stdin does, but when there is nothing left to answer
  *   --offspring    starts a process of its own that never ends; its id is what `pid` answers
  */
 import { spawn } from 'node:child_process';
@@ -28,7 +29,7 @@ if (options.includes('--offspring')) {
 if (options.includes('--stay')) {
   process.on('SIGTERM', () => {});
   setInterval(() => {}, 1000);
-} else process.stdin.on('end', () => process.exit(0));
+} else if (!options.includes('--finish')) process.stdin.on('end', () => process.exit(0));
 
 /**
  * @param {string} name
@@ -57,7 +58,7 @@ function resultOf({ method, params = {} }) {
       };
     case 'tools/list':
       return {
-        tools: ['read_file', 'write_file', 'env', 'pid', 'quit'].map((name) => ({
+        tools: ['read_file', 'write_file', 'wait', 'env', 'pid', 'quit'].map((name) => ({
           name,
           inputSchema: { type: 'object' },
         })),
@@ -72,5 +73,6 @@ function resultOf({ method, params = {} }) {
 createInterface({ input: process.stdin }).on('line', (line) => {
   const request = JSON.parse(line);
   if (request.id === undefined) return;
-  process.stdout.write(`${JSON.stringify({ jsonrpc: '2.0', id: request.id, result: resultOf(request) })}\n`);
+  const answer = `${JSON.stringify({ jsonrpc: '2.0', id: request.id, result: resultOf(request) })}\n`;
+  setTimeout(() => process.stdout.write(answer), request.params?.arguments?.ms ?? 0);
 });

@@ -1,9 +1,10 @@
+import { once } from 'node:events';
 import { PassThrough, Writable } from 'node:stream';
 import { expect, test } from 'vitest';
 import { createLineCutter } from '../../src/mcp/frame-lines.js';
 import { runLeash } from '../../src/mcp/leash.js';
 import { createFakeAuthorizer } from './fake-authorizer.js';
-import { call, createLeashRig, request, result } from './leash-rig.js';
+import { call, createLeashRig, type LeashRig, request, result } from './leash-rig.js';
 
 const tick = (ms = 20): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 
@@ -144,12 +145,34 @@ test('what the client granted itself before it left still goes upstream; then th
   for (const id of [1, 2, 3]) expect(await rig.reached()).toMatchObject({ id });
   await tick();
   expect(rig.serverInput.writableEnded).toBe(true);
+  // Answers still come, and are waited for.
+  for (const id of [3, 1, 2]) {
+    expect(clientEnds).toBe(0);
+    rig.answer(result(id, {}));
+    expect(await rig.heard()).toEqual(result(id, {}));
+    await tick();
+  }
   expect(clientEnds).toBe(1);
-  // Answers still come.
-  rig.answer(result(3, {}));
-  expect(await rig.heard()).toEqual(result(3, {}));
   rig.endServer();
   expect(await rig.end).toEqual({ endedBy: 'client', callsGranted: 1, callsRefused: 0 });
+});
+
+test.each([
+  ['that never come', { limits: { answersWaitMsMax: 50 } }, (): void => undefined],
+  ['of subscriptions', {}, (rig: LeashRig) => rig.answer(result(1, {}))],
+  ['that nobody hears', {}, (rig: LeashRig) => rig.clientOutput.destroy()],
+  ['of a server that has gone', {}, (rig: LeashRig) => rig.endServer()],
+])('when the client has left, answers %s are not waited for', async (_which, options, then) => {
+  let told: () => void = () => {};
+  const clientEnded = new Promise<void>((resolve) => (told = resolve));
+  const rig = createLeashRig(createFakeAuthorizer(['*']), { ...options, onClientEnd: told });
+  rig.say(call(1, 'a'));
+  rig.say(request(2, 'subscriptions/listen', { notifications: {} }));
+  for (const id of [1, 2]) expect(await rig.reached()).toMatchObject({ id });
+  rig.endClient();
+  await once(rig.serverInput, 'end');
+  then(rig);
+  await clientEnded;
 });
 
 test('when the server ends, the client is no longer read and nothing more is charged', async () => {
