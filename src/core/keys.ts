@@ -83,6 +83,12 @@ export function keysBelow(parts: readonly KeyPart[]): { start: Key; end: Key } {
   return { start: `${prefix}#` as Key, end: `${prefix}%` as Key };
 }
 
+/** Where a walk goes on after this key: before all that come after it. */
+export function keyAfter(key: Key): Key {
+  // No key has an empty part, so none begins like this.
+  return `${key} ` as Key;
+}
+
 /**
  * Compares two keys by code point: negative, zero or positive. JavaScript's `<` compares UTF-16 units, which puts
  * U+10000 before U+E000; SQLite, PostgreSQL (collation "C") and Redis compare UTF-8 bytes, which is code point order.

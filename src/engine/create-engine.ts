@@ -6,9 +6,9 @@ import { cacheBytesDefault } from './engine-limits.js';
 import { createImmediatePath } from './immediate-path.js';
 import { createLanes } from './lanes.js';
 import { createRecordCache } from './record-cache.js';
-import type { Key } from '../core/keys.js';
+import { type Key, keyAfter } from '../core/keys.js';
 import type { Refused } from '../core/refusals.js';
-import type { Storage } from '../storage/storage.js';
+import type { Storage, StoredRecord } from '../storage/storage.js';
 
 export interface EngineOptions {
   /** Memory for cached records, in bytes; 64 MiB unless said. 0 caches nothing. */
@@ -101,7 +101,7 @@ function questionsOf(context: RoundContext): Pick<Engine, 'read' | 'range' | 'sw
     async read<T>(keys: readonly Key<T>[]) {
       try {
         const { records } = await timed(context, () => storage.read(keys));
-        const values = records.map((record) => record?.value.json as T | undefined);
+        const values = records.map((record) => (record?.value.json ?? undefined) as T | undefined);
         return { ok: true, values, now: clock.now() };
       } catch (error) {
         return refusedBy(error);
@@ -110,7 +110,7 @@ function questionsOf(context: RoundContext): Pick<Engine, 'read' | 'range' | 'sw
 
     async range<T>(query: EngineRange) {
       try {
-        const { records } = await timed(context, () => storage.range(query));
+        const records = await timedWalk(context, query);
         const entries = records.map((record) => ({
           key: record.key as Key<T>,
           value: record.value.json as T,
@@ -131,6 +131,21 @@ function questionsOf(context: RoundContext): Pick<Engine, 'read' | 'range' | 'sw
       }
     },
   };
+}
+
+/** A page of records without the marks of deleted ones, which are no reason for a page to be short. */
+async function timedWalk(context: RoundContext, query: EngineRange): Promise<StoredRecord[]> {
+  const found: StoredRecord[] = [];
+  let { start, end } = query;
+  for (;;) {
+    const limit = query.limit - found.length;
+    const { records } = await timed(context, () => context.storage.range({ ...query, start, end, limit }));
+    for (const record of records) if (record.value.json !== null) found.push(record);
+    const last = records.at(-1);
+    if (!last || records.length < limit || found.length === query.limit) return found;
+    if (query.reverse === true) end = last.key;
+    else start = keyAfter(last.key);
+  }
 }
 
 /** A question that changes nothing failed: whatever the backend says of writes, nothing was charged. */

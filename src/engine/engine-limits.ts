@@ -36,3 +36,12 @@ export const cacheEntryBytes = 240;
 
 /** The drift to expect between two clocks that are both kept in time: 200 parts per million is a poor quartz. */
 export const clockDriftPerMs = 0.000_2;
+
+/**
+ * How long a transaction that only creates may be on its way to a store elsewhere. Much shorter, and a store that stands
+ * still for a while refuses what it was asked before.
+ */
+export const creationArrivesWithinMs = 30_000;
+
+/** How long a deleted record is remembered by a store elsewhere: longer than its creation may be on its way. */
+export const deletionMarkForMs: number = 2 * creationArrivesWithinMs;

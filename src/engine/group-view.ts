@@ -91,7 +91,7 @@ export class GroupView<C> implements View {
   getConstant<T>(key: Key<T>): T | undefined {
     // A record that this group writes is not constant yet.
     const record = this.slots.has(key) ? undefined : this.#constants(key)?.record;
-    return record ? (record.value.json as T) : this.get(key);
+    return record ? ((record.value.json ?? undefined) as T | undefined) : this.get(key);
   }
 
   put<T>(key: Key<T>, value: T, options?: { readonly expiresAtMs?: number }): void {
@@ -117,6 +117,7 @@ export class GroupView<C> implements View {
   }
 
   #change(key: Key, value: unknown, expiresAtMs: number | undefined): void {
+    if (value === null) throw new Error('null stands for a deleted record; put an object');
     const slot = this.#touch(key);
     this.#undo.push({ slot, value: slot.value, expiresAtMs: slot.expiresAtMs, written: slot.written });
     slot.value = value;
@@ -143,7 +144,8 @@ export class GroupView<C> implements View {
     const slot: Slot<C> = {
       key,
       base,
-      value: base?.value.json,
+      // null is what a deletion leaves behind for a while.
+      value: base?.value.json ?? undefined,
       expiresAtMs: base?.expiresAtMs,
       written: false,
       component: undefined,

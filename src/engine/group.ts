@@ -11,7 +11,9 @@ import {
 import { AmbitError } from '../core/errors.js';
 import { type Component, GroupView, KeysNeeded, type Lookup, type Slot } from './group-view.js';
 import type { Call } from './call.js';
+import { creationArrivesWithinMs, deletionMarkForMs } from './engine-limits.js';
 import type { Interval } from '../core/time.js';
+import type { Key } from '../core/keys.js';
 import { isRefused } from '../core/refusals.js';
 
 /** Calls that share one fate, and the transaction that decides it; without one there is nothing to decide. */
@@ -38,6 +40,8 @@ export interface GroupContext {
   readonly mint: () => Version;
   /** Whether others may write, so that what was only read must be checked too. */
   readonly shared: boolean;
+  /** Whether a request may arrive after its sender has given it up for lost. */
+  readonly remote: boolean;
   readonly transactionsMax: number;
 }
 
@@ -122,6 +126,7 @@ function rootOf(component: Component<Call>): Component<Call> {
 function transactionOf(component: Component<Call>, context: GroupContext): Transaction | undefined {
   const writes: Write[] = [];
   let changes = false;
+  let pinned = false;
   for (const slot of component.slots) {
     const expected = slot.base?.version ?? null;
     if (slot.written && slot.value !== undefined) {
@@ -129,18 +134,35 @@ function transactionOf(component: Component<Call>, context: GroupContext): Trans
       const put: Put = { kind: 'put', key: slot.key, expected, version: context.mint(), value };
       writes.push(slot.expiresAtMs === undefined ? put : { ...put, expiresAtMs: slot.expiresAtMs });
       changes = true;
-    } else if (slot.written && slot.base) {
-      writes.push({ kind: 'delete', key: slot.key, expected });
+      pinned ||= slot.base !== undefined;
+    } else if (slot.written && slot.base && slot.base.value.json !== null) {
+      writes.push(
+        context.remote
+          ? deletionMark(slot.key, slot.base.version, context)
+          : { kind: 'delete', key: slot.key, expected },
+      );
       changes = true;
+      pinned = true;
     } else if (context.shared) {
       writes.push({ kind: 'check', key: slot.key, expected });
     }
   }
   // Alone on its store a refusal is true as it stands, but it may rest on a write of its own group.
   if (writes.length === 0 || (!changes && !context.shared)) return undefined;
-  return component.notAfterMs === Number.POSITIVE_INFINITY
-    ? { writes }
-    : { writes, notAfterMs: component.notAfterMs };
+  // A version is replaced once, so a late copy of what replaces one finds it gone. What only creates must come in time.
+  const arriveByMs =
+    changes && !pinned && context.remote ? context.now.latestMs + creationArrivesWithinMs : null;
+  const notAfterMs = Math.min(component.notAfterMs, arriveByMs ?? Number.POSITIVE_INFINITY);
+  return notAfterMs === Number.POSITIVE_INFINITY ? { writes } : { writes, notAfterMs };
+}
+
+/**
+ * What stands for a deleted record until no copy of the transaction that created it can arrive any more: else such a copy
+ * would find the key absent, as it expects, and bring back what was deleted.
+ */
+function deletionMark(key: Key, expected: Version, { mint, now }: GroupContext): Put {
+  const expiresAtMs = now.latestMs + deletionMarkForMs;
+  return { kind: 'put', key, expected, version: mint(), value: Value.of(null), expiresAtMs };
 }
 
 /** The limit that these units pass, in words, or undefined. */

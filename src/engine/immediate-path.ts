@@ -76,7 +76,8 @@ class ImmediateView implements View {
 
   get<T>(key: Key<T>): T | undefined {
     const position = this.#positionOf(key);
-    if (position < 0) return this.#peek(key)?.value.json as T | undefined;
+    // null is what a deletion left behind in the store that these records were copied from.
+    if (position < 0) return (this.#peek(key)?.value.json ?? undefined) as T | undefined;
     const write = this.writes[position];
     return write?.kind === 'put' ? (write.value.json as T) : undefined;
   }
@@ -106,6 +107,7 @@ class ImmediateView implements View {
   }
 
   #write(key: Key, json: unknown, expiresAtMs: number | undefined, isNew: boolean): void {
+    if (json === null) throw new Error('null stands for a deleted record; put an object');
     const position = this.#positionOf(key);
     if (position >= 0) {
       this.writes[position] = this.#writeOf(

@@ -117,6 +117,7 @@ function groupContext(context: RoundContext, lookup: Lookup, constants: Lookup):
     now: context.clock.now(),
     mint: context.mint,
     shared: capabilities.sharing !== 'exclusive',
+    remote: capabilities.sharing === 'network',
     transactionsMax: capabilities.groupTransactionsMax,
   };
 }
