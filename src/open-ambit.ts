@@ -3,6 +3,7 @@ import { assertDurability, openStorage } from './open-storage.js';
 import type { TaskSessions, TaskSettings } from './tasks/task-types.js';
 import { AmbitError } from './core/errors.js';
 import { createEngine } from './engine/create-engine.js';
+import { dayMs } from './core/time.js';
 import { createTaskSessions } from './tasks/task-sessions.js';
 import { randomBytes } from 'node:crypto';
 import { startSweeper } from './engine/sweeper.js';
@@ -33,6 +34,10 @@ export interface Ambit {
 }
 
 const sweepEveryMsDefault = 60_000;
+/** More often, and a store with nothing to delete is mostly asked whether it has something. */
+const sweepEveryMsMin = 1_000;
+/** A timer takes 2^31 - 1 ms at most, and fires at once, all the time, when it is given more. */
+const sweepEveryMsMax: number = dayMs;
 
 /** Stores that have an owner: two engines on one of them would each believe its cache. */
 const owned = new WeakSet<Storage>();
@@ -60,15 +65,7 @@ const owned = new WeakSet<Storage>();
  * ```
  */
 export async function openAmbit(options: AmbitOptions): Promise<Ambit> {
-  if (typeof options !== 'object' || options === null)
-    throw new TypeError('openAmbit needs an object of options');
-  const sweepEveryMs = options.sweepEveryMs ?? sweepEveryMsDefault;
-  if (sweepEveryMs !== false && !(Number.isSafeInteger(sweepEveryMs) && sweepEveryMs >= 1_000)) {
-    throw new AmbitError(
-      'INVALID_INPUT',
-      `sweepEveryMs is ${sweepEveryMs}; it must be false or a whole number from 1000`,
-    );
-  }
+  checkOptions(options);
   const byUrl = typeof options.storage === 'string';
   const storage = typeof options.storage === 'string' ? await openStorage(options.storage) : options.storage;
   if (owned.has(storage)) {
@@ -89,17 +86,53 @@ export async function openAmbit(options: AmbitOptions): Promise<Ambit> {
       ...(cacheBytesMax !== undefined && { cacheBytesMax }),
     });
     const tasks = createTaskSessions(engine, options.tasks);
+    const { sweepEveryMs = sweepEveryMsDefault } = options;
     const sweeper = sweepEveryMs === false ? undefined : startSweeper(() => tasks.sweep(), sweepEveryMs);
-    return {
-      tasks,
-      capabilities: storage.capabilities,
-      async close() {
-        await sweeper?.stop();
-        await engine.close();
-      },
+    const close = async (): Promise<void> => {
+      await sweeper?.stop();
+      await engine.close();
     };
+    let closed: Promise<void> | undefined;
+    return { tasks, capabilities: storage.capabilities, close: () => (closed ??= close()) };
   } catch (error) {
     await storage.close();
     throw error;
   }
+}
+
+/** Every option by name: one that is mistyped must not quietly leave what it was to change as it is. */
+const known: Readonly<Record<keyof AmbitOptions, true>> = {
+  storage: true,
+  durability: true,
+  tasks: true,
+  sweepEveryMs: true,
+  cacheBytesMax: true,
+};
+
+/** Checked before there is a file to create. */
+function checkOptions(options: AmbitOptions): void {
+  if (!isObject(options)) throw new TypeError('openAmbit needs an object of options');
+  const unknown = Object.keys(options).find((name) => !Object.hasOwn(known, name));
+  if (unknown !== undefined) {
+    throw new AmbitError('INVALID_INPUT', `openAmbit: ${unknown} is no option of it; check its spelling`);
+  }
+  const { storage, sweepEveryMs, cacheBytesMax } = options;
+  if (typeof storage !== 'string' && !isObject(storage)) {
+    throw new TypeError("openAmbit: storage must be a URL, such as 'sqlite:./ambit.db', or a store");
+  }
+  if (sweepEveryMs !== false) checkWhole('sweepEveryMs', sweepEveryMs, sweepEveryMsMin, sweepEveryMsMax);
+  checkWhole('cacheBytesMax', cacheBytesMax, 0, Number.MAX_SAFE_INTEGER);
+}
+
+function isObject(value: unknown): boolean {
+  return typeof value === 'object' && value !== null;
+}
+
+function checkWhole(option: string, value: number | undefined, min: number, max: number): void {
+  if (value === undefined || (Number.isSafeInteger(value) && value >= min && value <= max)) return;
+  const or = option === 'sweepEveryMs' ? 'false or ' : '';
+  throw new AmbitError(
+    'INVALID_INPUT',
+    `openAmbit: ${option} is ${value}; it must be ${or}a whole number from ${min} to ${max}`,
+  );
 }

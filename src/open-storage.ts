@@ -26,6 +26,13 @@ const levels: readonly Durability['level'][] = ['none', 'bounded-loss', 'process
 
 /** Refuses a store that keeps less than was asked for. */
 export function assertDurability({ capabilities }: Storage, least: Durability['level']): void {
+  if (!levels.includes(least)) {
+    // Unchecked, every store would be more than a level that there is not.
+    throw new AmbitError(
+      'INVALID_INPUT',
+      `durability is ${JSON.stringify(least)}; it must be one of ${levels.join(', ')}`,
+    );
+  }
   const { level } = capabilities.durability;
   if (levels.indexOf(level) >= levels.indexOf(least)) return;
   throw new AmbitError(

@@ -24,9 +24,11 @@ interface Parts {
 export function createLanes(context: RoundContext): Lanes {
   const contendedKeys = createContendedKeys(context.monotonicMs);
   const alwaysLocks = context.storage.capabilities.locking === 'always';
-  let wake: (() => void) | undefined;
+  /** Whoever waits for the end: `close` may be called more than once. */
+  const waiting: (() => void)[] = [];
   const onIdle = (): void => {
-    if (parts.ordinary.idle && parts.contended.idle) wake?.();
+    if (!parts.ordinary.idle || !parts.contended.idle) return;
+    for (const wake of waiting.splice(0)) wake();
   };
   const parts: Parts = {
     context,
@@ -44,7 +46,7 @@ export function createLanes(context: RoundContext): Lanes {
     async drained() {
       if (parts.ordinary.idle && parts.contended.idle) return;
       await new Promise<void>((resolve) => {
-        wake = resolve;
+        waiting.push(resolve);
       });
     },
   };

@@ -152,6 +152,14 @@ async function sweep({ engine }: TaskContext): ReturnType<TaskSessions['sweep']>
 }
 
 function checkedSettings(settings: TaskSettings): Pick<TaskContext, 'retentionMs' | 'sessionsPerAgentMax'> {
+  const unknown = Object.keys(settings).find(
+    (name) => name !== 'retentionMs' && name !== 'sessionsPerAgentMax',
+  );
+  if (unknown !== undefined)
+    throw new AmbitError(
+      'INVALID_INPUT',
+      `tasks.${unknown} is no setting; give retentionMs or sessionsPerAgentMax`,
+    );
   const bounded = (name: string, value: number, min: number, max: number): number => {
     if (Number.isSafeInteger(value) && value >= min && value <= max) return value;
     const bounds = `it must be a whole number from ${min} to ${max}`;

@@ -90,6 +90,35 @@ it('names a setting that is out of its bounds', async () => {
   await expect(open({ storage: 'memory:', sweepEveryMs: 5 })).rejects.toThrow(/sweepEveryMs/);
 });
 
+it('takes no option that it does not know, and none of the wrong kind', async () => {
+  const path = newPath();
+  const storage = `sqlite:${path}`;
+  const wrong = (options: object): Promise<Ambit> => open(options as AmbitOptions);
+  // A level that there is not: every store would be more than it.
+  await expect(wrong({ storage: 'memory:', durability: 'pwoer' })).rejects.toThrow(/durability is "pwoer"/);
+  for (const [options, words] of [
+    [{ storage, durabilty: 'process' }, /durabilty is no option/],
+    [{ storage, tasks: { retentionMS: 1 } }, /tasks\.retentionMS is no setting/],
+    [{ storage, cacheBytesMax: Number.NaN }, /cacheBytesMax is NaN/],
+    [{ storage, cacheBytesMax: -1 }, /cacheBytesMax is -1/],
+    [{ storage, sweepEveryMs: 2 ** 31 }, /sweepEveryMs is 2147483648/],
+    [{}, /storage must be a URL/],
+    [{ storage: null }, /storage must be a URL/],
+    [undefined, /an object of options/],
+  ] as const)
+    await expect(wrong(options as object)).rejects.toThrow(words);
+});
+
+it('closes once, however often it is told to, and answers what was asked before', async () => {
+  const ambit = await open({ storage: `sqlite:${newPath()}?eventLoop=free` });
+  const created = await ambit.tasks.create({ agentId: 'a', declaredIntent: 'x', authorizedTools: ['*'] });
+  const id = created.ok ? created.session.sessionId : '';
+  const answers = Array.from({ length: 10 }, () => ambit.tasks.use(id, 'tool'));
+  await Promise.all([ambit.close(), ambit.close(), ambit.close()]);
+  expect((await Promise.all(answers)).filter((answer) => answer.ok)).toHaveLength(10);
+  await ambit.close();
+});
+
 process.on('exit', () => {
   chmodSync(directory, 0o700);
   rmSync(directory, { recursive: true, force: true });
