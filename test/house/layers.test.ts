@@ -43,6 +43,10 @@ test.each([
   ['rules-are-pure', { 'src/tasks/use-rules.ts': "import { v7 } from 'uuid';\nexport const a = v7;" }],
   ['storage-interface-knows-core', { ...someEngine, 'src/storage/storage.ts': from('../engine/engine.js') }],
   [
+    'storage-parts-know-the-interface',
+    { ...someBackend, 'src/storage/ordered-keys.ts': from('./memory/memory-storage.js') },
+  ],
+  [
     'engine-knows-no-face',
     { 'src/tasks/a.ts': 'export const a = 1;', 'src/engine/b.ts': from('../tasks/a.js') },
   ],

@@ -3,8 +3,8 @@ import { compareKeys, encodeKey, type Key, type Transaction, Value } from 'ambit
 import { memoryStorage } from 'ambit/memory';
 import { fakeClock } from 'ambit/testing';
 import { describe, expect, test } from 'vitest';
-import { createExpiryQueue, type Expiring } from '../../src/storage/memory/expiry-queue.js';
-import { createOrderedKeys } from '../../src/storage/memory/ordered-keys.js';
+import { createExpiryQueue, type Expiring } from '../../src/storage/expiry-queue.js';
+import { createOrderedKeys } from '../../src/storage/ordered-keys.js';
 
 const first = '' as Key;
 const end = '%' as Key;

@@ -1,6 +1,6 @@
 import type { Key, Put, RangeQuery, StoredRecord, Value, Version } from '../storage.js';
-import { createExpiryQueue } from './expiry-queue.js';
-import { createOrderedKeys } from './ordered-keys.js';
+import { createExpiryQueue } from '../expiry-queue.js';
+import { createOrderedKeys } from '../ordered-keys.js';
 
 /** What is kept under a key. Written over in place; a record is made from it when somebody asks for one. */
 export interface Slot {

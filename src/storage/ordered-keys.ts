@@ -1,4 +1,4 @@
-import { compareKeys, type Key, type RangeQuery } from '../storage.js';
+import { compareKeys, type Key, type RangeQuery } from './storage.js';
 
 /** A set of keys in their order, for a store that has many and adds and removes them one by one. */
 export interface OrderedKeys {
