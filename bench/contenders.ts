@@ -1,16 +1,27 @@
 import Sqlite from 'better-sqlite3';
 import { RateLimiterMemory, RateLimiterSQLite } from 'rate-limiter-flexible';
-import { type Ambit, openAmbit } from '../dist/index.js';
+import { type Ambit, type Durability, openAmbit } from '../dist/index.js';
 import type { Contender } from './measure.js';
+import { scale } from './scale.js';
 
 /** Sessions over which a spread load walks: callers are 137 apart, so each touches a page of its own. */
-const sessionsCount = 10_000;
+export const sessionsCount: number = scale.sessions;
 
 export type Load = 'spread' | 'hot';
 
-/** `tasks.use` on a store. */
-export async function ambitUse(name: string, storage: string, load: Load): Promise<Contender> {
-  const ambit = await openAmbit({ storage, tasks: { sessionsPerAgentMax: 1_000 }, sweepEveryMs: false });
+/** `tasks.use` on a store that keeps at least so much: what its URL says, unless said. */
+export async function ambitUse(
+  name: string,
+  storage: string,
+  load: Load,
+  durability?: Durability['level'],
+): Promise<Contender> {
+  const ambit = await openAmbit({
+    storage,
+    tasks: { sessionsPerAgentMax: 1_000 },
+    sweepEveryMs: false,
+    ...(durability && { durability }),
+  });
   const ids = await createSessions(ambit, load === 'hot' ? 1 : sessionsCount);
   const indexOf = (caller: number, turn: number): number =>
     load === 'hot' ? 0 : (caller * 137 + turn) % sessionsCount;

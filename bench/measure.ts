@@ -1,3 +1,5 @@
+import { scale } from './scale.js';
+
 /** One way of doing a piece of work; the peers of a row do the same work in the same run. */
 export interface Contender {
   readonly name: string;
@@ -34,12 +36,12 @@ export function median(values: readonly number[]): number {
 
 /** Interleaves the contenders, round by round, so that a machine that slows down slows all of them down. */
 export async function compare(plan: Plan, contenders: readonly Contender[]): Promise<Row> {
-  const rounds = plan.rounds ?? 5;
+  const rounds = plan.rounds ?? scale.rounds;
   const rates = contenders.map((): number[] => []);
-  for (const contender of contenders) await rate(contender, plan.callers, 200);
+  for (const contender of contenders) await rate(contender, plan.callers, scale.warmMs);
   for (let round = 0; round < rounds; round++) {
     for (const [index, contender] of contenders.entries()) {
-      rates[index]?.push(await rate(contender, plan.callers, plan.roundMs ?? 1_000));
+      rates[index]?.push(await rate(contender, plan.callers, plan.roundMs ?? scale.roundMs));
     }
   }
   for (const contender of contenders) await contender.close?.();

@@ -1,8 +1,10 @@
 import { openAmbit } from '../dist/index.js';
 import { createSessions } from './contenders.js';
+import { keep, note } from './report.js';
 import { median } from './measure.js';
+import { scale } from './scale.js';
 
-export interface SizeFigures {
+interface SizeFigures {
   readonly sessions: number;
   readonly openMs: number;
   /** One `use` by each of 64 callers at once, on the same 64 sessions: the median of many rounds. */
@@ -11,7 +13,7 @@ export interface SizeFigures {
 }
 
 /** What a store of so many sessions costs to open, to use and to list: medians. */
-export async function sizeFigures(storage: string, sessions: number): Promise<SizeFigures> {
+async function sizeFigures(storage: string, sessions: number): Promise<SizeFigures> {
   const filling = await openAmbit({ storage, sweepEveryMs: false });
   const first = await createSessions(filling, Math.min(64, sessions));
   for (let made = first.length; made < sessions; made += 5_000) {
@@ -42,4 +44,27 @@ export async function sizeFigures(storage: string, sessions: number): Promise<Si
   }
   await ambit.close();
   return { sessions, openMs: median(openings), use64Ms: median(uses), listPageMs: median(pages) };
+}
+
+/** A million sessions against a thousand, each in a store of its own. */
+export async function noteSizes(name: string, newStore: () => string): Promise<void> {
+  const few = Math.min(1_000, scale.many / 2);
+  const small = await sizeFigures(newStore(), few);
+  const large = await sizeFigures(newStore(), scale.many);
+  keep(name === 'SQLite' ? 'million' : `million ${name}`, { small, large });
+  const many = scale.many.toLocaleString('en');
+  for (const [what, target] of [
+    ['openMs', 1.3],
+    ['use64Ms', 1.3],
+    ['listPageMs', 2],
+  ] as const) {
+    const ratio = large[what] / small[what];
+    note({
+      row: `${name}, ${many} sessions against ${few.toLocaleString('en')}: ${what}`,
+      figures: `${small[what].toFixed(2)} ms at ${few.toLocaleString('en')}, ${large[what].toFixed(2)} ms at ${many}`,
+      ratio: `${ratio.toFixed(2)}x the cost`,
+      target: `at most ${target}x`,
+      reached: ratio <= target,
+    });
+  }
 }
