@@ -1,8 +1,17 @@
+import {
+  callBudgetMax,
+  rateCallsMax,
+  ratePerMsMax,
+  ratePerMsMin,
+  timeLimitMsMax,
+  timeLimitMsMin,
+} from '../tasks/task-limits.js';
 import { CliError, exitCodes } from './exit-codes.js';
 import type { RateLimit, Sensitivity, TaskTermsInput } from '../tasks/task-types.js';
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { hourMs, minuteMs, secondMs } from '../core/time.js';
 import { parseDuration } from '../core/durations.js';
+import { serverNameProblem } from '../mcp/leash.js';
 
 /** The limits of a session as flags give them; what was not given is not there. */
 export interface LimitFlags {
@@ -28,12 +37,8 @@ export function addLimitFlags(command: Command): Command {
       "tools it may call, separated by commas; everything is written '*'",
       parseGlobs,
     )
-    .option('--calls <n>', 'calls it may make (default: 1000)', parseWhole)
-    .option(
-      '--for <duration>',
-      'how long it lives: 30s, 5m, 2h (default: 1h, at most 24h)',
-      parseDurationFlag,
-    )
+    .option('--calls <n>', 'calls it may make (default: 1000)', parseBudget)
+    .option('--for <duration>', 'how long it lives: 30s, 5m, 2h (default: 1h, at most 24h)', parseLifetime)
     .option('--rate <n/duration>', 'how fast calls may come, such as 10/1m', parseRate)
     .option('--agent <id>', 'who it belongs to', parseAgent)
     .option('--intent <text>', 'what it is for')
@@ -72,16 +77,41 @@ function parseAgent(text: string): string {
   return text;
 }
 
-/** Names of tools are `NAME/tool`: an empty name, or one that no tool's name may hold, would leave no tool at all. */
+/** Said before there is a session, and a server, for it. */
 export function parseServerName(text: string): string {
-  if (text === '' || text.length > 128 || /[\p{Cc}\p{Zl}\p{Zp}]/u.test(text))
-    throw new InvalidArgumentError('it must be 1 to 128 characters, none of them a control character');
+  const problem = serverNameProblem(text);
+  if (problem !== undefined) throw new InvalidArgumentError(`it must be ${problem}`);
   return text;
 }
 
 export function parseWhole(text: string): number {
   if (!/^\d{1,15}$/.test(text)) throw new InvalidArgumentError('it must be a whole number, such as 50');
   return Number(text);
+}
+
+/** What is to be added: at least one. */
+export function parseMore(text: string): number {
+  const more = parseWhole(text);
+  if (more === 0) throw new InvalidArgumentError('it must be a whole number from 1, such as 50');
+  return more;
+}
+
+// The engine has the same bounds, and names them in its own words and in milliseconds.
+function parseBudget(text: string): number {
+  const calls = parseWhole(text);
+  if (calls > callBudgetMax) throw new InvalidArgumentError(`it must be at most ${callBudgetMax}`);
+  return calls;
+}
+
+function parseLifetime(text: string): number {
+  const lifetimeMs = parseDurationFlag(text);
+  requireWithin(lifetimeMs, timeLimitMsMin, timeLimitMsMax, 'it');
+  return lifetimeMs;
+}
+
+function requireWithin(durationMs: number, minMs: number, maxMs: number, what: string): void {
+  if (durationMs >= minMs && durationMs <= maxMs) return;
+  throw new InvalidArgumentError(`${what} must be from ${exactDuration(minMs)} to ${exactDuration(maxMs)}`);
 }
 
 export function parseDurationFlag(text: string): number {
@@ -108,6 +138,9 @@ export function parseRate(text: string): RateLimit {
   const perMs = parseDuration(/^[a-z]+$/.test(per) ? `1${per}` : per);
   if (perMs === undefined)
     throw new InvalidArgumentError('it must be calls, a slash and a duration, such as 10/1m');
+  if (Number(calls) < 1 || Number(calls) > rateCallsMax)
+    throw new InvalidArgumentError(`its calls must be from 1 to ${rateCallsMax}`);
+  requireWithin(perMs, ratePerMsMin, ratePerMsMax, 'its duration');
   return { calls: Number(calls), perMs };
 }
 

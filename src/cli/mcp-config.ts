@@ -13,6 +13,7 @@ import {
 import { CliError, exitCodes } from './exit-codes.js';
 import { codeOf } from './session-file.js';
 import { createHash } from 'node:crypto';
+import { serverNameProblem } from '../mcp/leash.js';
 
 /** What became of each server. */
 export interface WrapResult {
@@ -54,7 +55,10 @@ export function wrapConfig(
   const left: { name: string; why: string }[] = [];
   for (const [name, server] of Object.entries(servers)) {
     if (only && !only.includes(name)) continue;
+    const nameProblem = serverNameProblem(name);
     if (isWrapped(server)) left.push({ name, why: 'it is on the leash already' });
+    else if (nameProblem !== undefined)
+      left.push({ name, why: `rename it first: a name on the leash is ${nameProblem}` });
     else if (typeof server.command !== 'string') left.push({ name, why: 'it is not started by a command' });
     else if (server.args !== undefined && !Array.isArray(server.args))
       left.push({ name, why: 'its "args" are not a list' });

@@ -1,6 +1,6 @@
 import { CliError, exitCodeOf, exitCodes } from './exit-codes.js';
 import { type LimitFlags, requireTools, termsOf } from './command-options.js';
-import type { TaskSession, TaskTerms } from '../tasks/task-types.js';
+import type { RateLimit, TaskSession, TaskTerms } from '../tasks/task-types.js';
 import type { Ambit } from '../open-ambit.js';
 import { exactDuration } from './command-options.js';
 import { randomUUID } from 'node:crypto';
@@ -95,8 +95,11 @@ function differencesOf(flags: LimitFlags, terms: TaskTerms): string[] {
     flags.for === undefined ? undefined : exactDuration(flags.for),
     exactDuration(terms.timeLimitMs),
   );
-  const rate = (limit: { calls: number; perMs: number } | undefined): string =>
-    limit ? `${limit.calls}/${exactDuration(limit.perMs)}` : 'none';
+  // A program may have chosen another algorithm, which no flag gives: that is another limit.
+  const rate = (limit: RateLimit | undefined): string =>
+    limit
+      ? `${limit.calls}/${exactDuration(limit.perMs)}${limit.algorithm && limit.algorithm !== 'gcra' ? ` (${limit.algorithm})` : ''}`
+      : 'none';
   compare('--rate', flags.rate && rate(flags.rate), rate(terms.rateLimit));
   return differences;
 }
@@ -122,6 +125,8 @@ const flagsByField: ReadonlyMap<string, string> = new Map([
   ['rateLimit', '--rate'],
   ['taskName', '--task'],
   ['parentSessionId', '--parent'],
+  ['calls', '--calls'],
+  ['ms', '--for'],
   ['limit', '--limit'],
   ['cursor', '--cursor'],
 ]);

@@ -3,6 +3,7 @@ import {
   type LimitFlags,
   parseDurationFlag,
   parseGlobs,
+  parseMore,
   parseSensitivity,
   parseWhole,
   requireTools,
@@ -150,7 +151,7 @@ function extendCommand(): Command {
   const command = new Command('extend')
     .description('add calls or time to a session')
     .argument('<id>')
-    .option('--calls <n>', 'calls to add', parseWhole)
+    .option('--calls <n>', 'calls to add', parseMore)
     .option('--for <duration>', 'time to add, such as 30m', parseDurationFlag);
   return common(command).action((id: string, flags: Flags & { calls?: number; for?: number }) =>
     withStore(flags, async ({ tasks }) => {

@@ -5,11 +5,15 @@ import {
   requireTools,
   storageFlag,
   type StorageFlags,
+  termsOf,
 } from './command-options.js';
 import { CliError, exitCodes } from './exit-codes.js';
 import { unwrapConfig, wrapConfig } from './mcp-config.js';
 import { absoluteStorageUrl, locationOf, requireRemembering } from './open-store.js';
+import { checkTerms } from '../tasks/task-input-rules.js';
 import { Command } from 'commander';
+import { isRefused } from '../core/refusals.js';
+import { refusedError } from './run-session.js';
 import { resolve } from 'node:path';
 
 type WrapFlags = LimitFlags & StorageFlags & { readonly server?: readonly string[]; readonly log?: string };
@@ -37,6 +41,12 @@ export function wrapCommand(): Command {
       requireTools(flags);
       if (flags.renew && flags.task === undefined)
         throw new CliError('--renew needs --task', exitCodes.usage);
+      // Said now: a host that cannot start the servers of its file hides why.
+      const terms = checkTerms({
+        ...termsOf(flags, flags.agent ?? 'local', flags.intent ?? 'ambit run'),
+        ...(flags.task !== undefined && { taskName: flags.task }),
+      });
+      if (isRefused(terms)) throw refusedError(terms);
       const { wrapped, left } = wrapConfig(file, flags.server, runFlags(flags));
       for (const name of wrapped) process.stdout.write(`${name}: on the leash\n`);
       for (const { name, why } of left) process.stdout.write(`${name}: left as it is, ${why}\n`);

@@ -138,6 +138,11 @@ function createAnswersWait({ clientRequests, limits, toClient }: LeashContext): 
 /** No slash: `a` with the tool `b/c` and `a/b` with the tool `c` would be one name in a shared session. */
 const serverNamePattern = /^[A-Za-z0-9_.:-]{1,64}$/;
 
+/** What the name of a server must be, where it is not. */
+export function serverNameProblem(name: string): string | undefined {
+  return serverNamePattern.test(name) ? undefined : '1 to 64 letters, digits and _ . : - only, such as files';
+}
+
 interface ContextHooks {
   readonly onClientGone: () => void;
   readonly decided: LeashContext['decided'];
@@ -145,9 +150,8 @@ interface ContextHooks {
 
 function createContext(options: LeashOptions, hooks: ContextHooks): LeashContext {
   const { serverName } = options;
-  if (serverName !== undefined && !serverNamePattern.test(serverName)) {
-    throw new TypeError('server name: 1 to 64 letters, digits and _ . : - only, such as files');
-  }
+  const problem = serverName === undefined ? undefined : serverNameProblem(serverName);
+  if (problem !== undefined) throw new TypeError(`server name: ${problem}`);
   const limits = { ...leashLimitsDefault, ...options.limits };
   const memory = createCallMemory();
   const toServer = createFrameWriter(options.server.input, () => notice('the server no longer reads'));

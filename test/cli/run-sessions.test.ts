@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
 import { greet, oneLine, openDesk, type Session, stubServer } from './cli-processes.js';
+import { openAmbit } from 'ambit';
 import { join } from 'node:path';
 import { writeFileSync } from 'node:fs';
 
@@ -44,6 +45,25 @@ test('limits that differ are named, with exit code 78; an extension is no differ
   const one = await desk.ambit(['run', ...fewer, '--calls', '4', ...stubServer()]);
   expect(one).toMatchObject({ code: 78 });
   expect(one.stderr).not.toMatch(/--tools|--for|--rate/);
+});
+
+test('a rate of another algorithm, which only a program can choose, is another limit', async () => {
+  const desk = openDesk();
+  const ambit = await openAmbit({ storage: desk.storage });
+  const rateLimit = { calls: 10, perMs: 60_000, algorithm: 'sliding' } as const;
+  const terms = {
+    agentId: 'local',
+    declaredIntent: 'x',
+    authorizedTools: ['*'],
+    taskName: 'work',
+    rateLimit,
+  };
+  expect(await ambit.tasks.create(terms)).toMatchObject({ ok: true });
+  await ambit.close();
+  const joined = ['--task', 'work', '--tools', '*'];
+  const differs = await desk.ambit(['run', ...joined, '--rate', '10/1m', ...stubServer()]);
+  expect(differs).toMatchObject({ code: 78, stderr: expect.stringContaining('10/1m (sliding)') });
+  expect(await desk.ambit(['run', ...joined, ...stubServer()])).toMatchObject({ code: 0 });
 });
 
 test('what is closed stays closed, with --renew too; what expired starts anew with --renew only', async () => {

@@ -30,8 +30,11 @@ const wrongUsage: readonly (readonly [typed: readonly string[], names: string])[
   [[...run, '--for', '10 m', ...stubServer()], '--for'],
   [[...run, '--for', '-5m', ...stubServer()], '--for'],
   [[...run, '--for', '1w', ...stubServer()], '--for'],
-  [[...run, '--for', '25h', ...stubServer()], '--for'],
-  [[...run, '--for', '0s', ...stubServer()], '--for'],
+  [[...run, '--for', '25h', ...stubServer()], 'from 1s to 24h'],
+  [[...run, '--for', '0s', ...stubServer()], 'from 1s to 24h'],
+  [[...run, '--calls', '1000001', ...stubServer()], 'at most 1000000'],
+  [[...run, '--rate', '5/61m', ...stubServer()], 'from 1s to 1h'],
+  [['sessions', 'extend', 'a', '--calls', '0'], '--calls'],
   [[...run, '--rate', '10', ...stubServer()], '--rate'],
   [[...run, '--rate', '10/', ...stubServer()], '--rate'],
   [[...run, '--rate', '/1m', ...stubServer()], '--rate'],
@@ -43,6 +46,10 @@ const wrongUsage: readonly (readonly [typed: readonly string[], names: string])[
   [[...run, '--intent', 'a\u001b[31mb', ...stubServer()], '--intent'],
   [[...run, '--server', '', ...stubServer()], '--server'],
   [[...run, '--server', 'a\u0007', ...stubServer()], '--server'],
+  [[...run, '--server', 'a/b', ...stubServer()], '--server'],
+  [['wrap', 'mcp.json', '--tools', '*', '--for', '25h'], 'from 1s to 24h'],
+  [['wrap', 'mcp.json', '--tools', '*', '--intent', ' '], '--intent'],
+  [['wrap', 'mcp.json', '--tools', '*', '--task', 'a\u0007b'], '--task'],
   [[...run, '--allow-method', '(', ...stubServer()], 'resources/*'],
   [[...run, '--renew', ...stubServer()], '--task'],
   [[...create, '--ceiling', 'secret'], '--ceiling'],
@@ -79,7 +86,8 @@ test('what is typed wrong gets one line that names it, and exit code 64', async 
     }
   };
   await Promise.all([tryNext(), tryNext()]);
-  const { sessions } = await desk.sessions<{ sessions: unknown[] }>('list', '--status', 'active');
+  // Not one that is closed either, and no server was started for it.
+  const { sessions } = await desk.sessions<{ sessions: unknown[] }>('list');
   expect(sessions).toEqual([]);
 });
 

@@ -263,3 +263,17 @@ test('a task in memory is refused: nobody could come back to it', async () => {
   expect(refused.stderr).toMatch(oneLine);
   expect(refused.stderr).toContain('--task');
 });
+
+test('a server whose name the leash does not take is left as it is, with the reason', async () => {
+  const desk = openDesk();
+  const file = fileWith(
+    desk,
+    JSON.stringify({ mcpServers: { 'my files': { command: 'npx' }, ok: { command: 'npx' } } }),
+  );
+  const wrapped = await desk.ambit(['wrap', file, ...limits]);
+  expect(wrapped).toMatchObject({
+    code: 0,
+    stdout: expect.stringContaining('my files: left as it is, rename it first'),
+  });
+  expect(configIn(file).mcpServers['my files']).toEqual({ command: 'npx' });
+});
