@@ -223,6 +223,18 @@ export const mutants: readonly Mutant[] = [
     caughtBy: 'that was applied and then overwritten is unknown, and never runs again',
   },
   {
+    bug: 'forget what was deleted',
+    patches: [
+      {
+        file: 'src/engine/rounds.ts',
+        right: "remote: capabilities.sharing === 'network',",
+        wrong: 'remote: false,',
+      },
+    ],
+    test: engineTest,
+    caughtBy: 'a creation that arrives late does not bring back what was deleted',
+  },
+  {
     bug: 'forget the callId',
     patches: [
       {

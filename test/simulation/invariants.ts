@@ -14,6 +14,8 @@ import type { Refused } from '../../src/core/refusals.js';
 interface Run {
   readonly store: SimulatedStore;
   readonly observations: readonly Observation[];
+  /** Whether one process did all of it. */
+  readonly alone: boolean;
 }
 
 /** Everything that went wrong in a run, one line each: judged by what callers heard and what the store went through. */
@@ -21,6 +23,7 @@ export function violationsOf(run: Run): string[] {
   const sessions = new Set(run.observations.flatMap(({ sessionId }) => sessionId ?? []));
   return [
     ...unanswered(run),
+    ...needlesslyUnknown(run),
     ...pointsLost(run),
     ...toggles(run),
     ...[...sessions].flatMap((sessionId, index) => sessionViolations(run, sessionId, `session ${index}`)),
@@ -31,6 +34,14 @@ function unanswered({ observations }: Run): string[] {
   return observations
     .filter(({ endedMs, owner }) => endedMs === undefined && !owner.crashed)
     .map((one) => `${one.process}: a ${one.kind} asked at ${one.startedMs} ms was never answered`);
+}
+
+/** "Somebody else wrote since" can be true only where there is somebody else, or a message that was given up. */
+function needlesslyUnknown({ observations, alone }: Run): string[] {
+  const unknown = observations.filter((one) => refusalOf(one)?.outcome === 'unknown');
+  const blamed = unknown.filter((one) => refusalOf(one)?.message.includes('somebody else wrote'));
+  if (!alone || blamed.length === 0 || blamed.length < unknown.length) return [];
+  return [`${blamed[0]?.kind}: its outcome is called unknown, and nobody else wrote`];
 }
 
 /** The states of a record while a call was under way: the one it began with and all that came before it was answered. */

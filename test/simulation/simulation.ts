@@ -110,7 +110,7 @@ export async function simulate(plan: SimulationPlan): Promise<SimulationResult> 
     faultsOn = false;
     await time.runUntil(endMs);
     return {
-      violations: violationsOf({ store, observations }),
+      violations: violationsOf({ store, observations, alone: started === 1 }),
       calls: observations.length,
       faults: faults + plan.crashes.length + plan.stops.length + plan.clockSteps.length,
       trace: observations.map(lineOf).join('\n'),

@@ -12,7 +12,7 @@ export interface Counter {
   readonly moves: number;
 }
 
-export const counterNames: readonly string[] = ['a', 'b', 'c'];
+export const counterNames: readonly string[] = ['a', 'b', 'c', 'd', 'e', 'f'];
 export const pointsEach = 10;
 export const counterKey = (name: string): Key<Counter> => encodeKey<Counter>(['counter', name]);
 export const toggleKey: Key<{ readonly by: string }> = encodeKey(['toggle']);
