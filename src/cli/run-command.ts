@@ -130,11 +130,12 @@ export function authorizerOf({ tasks }: Ambit, { sessionId, authorizedTools }: T
   const matcher = compileGlobs(authorizedTools);
   return {
     async scope() {
-      const found = await tasks.get(sessionId);
-      if (!found.ok) return found;
+      // No call at all: charges nothing and tells how much time is left by the clock of the store, which need not be ours.
+      const standing = await tasks.useBatch(sessionId, []);
+      const code = standing.ok ? undefined : standing.refusal.code;
+      if (!standing.ok && (code === 'SESSION_NOT_FOUND' || code === 'STORAGE_UNAVAILABLE')) return standing;
       // A session that is over still lists its tools, and its calls then say why they are refused.
-      const remainingMs =
-        found.session.status === 'active' ? Math.max(0, found.session.expiresAtMs - Date.now()) : 0;
+      const remainingMs = standing.ok ? standing.remaining.ms : 0;
       return { ok: true, isAuthorized: (tool) => matcher.matches(tool), remainingMs };
     },
     use: (tool) => tasks.use(sessionId, tool),

@@ -74,5 +74,8 @@ createInterface({ input: process.stdin }).on('line', (line) => {
   const request = JSON.parse(line);
   if (request.id === undefined) return;
   const answer = `${JSON.stringify({ jsonrpc: '2.0', id: request.id, result: resultOf(request) })}\n`;
-  setTimeout(() => process.stdout.write(answer), request.params?.arguments?.ms ?? 0);
+  const ms = request.params?.arguments?.ms;
+  // At once, or the end of its stdin ends it first.
+  if (ms === undefined) process.stdout.write(answer);
+  else setTimeout(() => process.stdout.write(answer), ms);
 });
