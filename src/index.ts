@@ -26,6 +26,20 @@ export type {
   UseOptions,
 } from './tasks/task-types.js';
 
+// Web sessions: what goes in and what comes out
+export type {
+  ConflictPolicy,
+  Flash,
+  FlashLevel,
+  ListedWebSession,
+  ListWebOptions,
+  NewWebSession,
+  WebSession,
+  WebSessions,
+  WebSettings,
+  WebUser,
+} from './web/web-types.js';
+
 // Refusals are answered, errors are thrown
 export { httpStatusOf, type Refusal, type RefusalCode, type Refused } from './core/refusals.js';
 export { AmbitError, type AmbitErrorCode, type WriteOutcome } from './core/errors.js';

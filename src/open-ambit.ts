@@ -1,10 +1,12 @@
 import type { Capabilities, Durability, Storage } from './storage/storage.js';
 import { assertDurability, openStorage } from './open-storage.js';
 import type { TaskSessions, TaskSettings } from './tasks/task-types.js';
+import type { WebSessions, WebSettings } from './web/web-types.js';
 import { AmbitError } from './core/errors.js';
 import { createEngine } from './engine/create-engine.js';
 import { dayMs } from './core/time.js';
 import { createTaskSessions } from './tasks/task-sessions.js';
+import { createWebSessions } from './web/web-sessions.js';
 import { randomBytes } from 'node:crypto';
 import { startSweeper } from './engine/sweeper.js';
 
@@ -18,6 +20,7 @@ export interface AmbitOptions {
    */
   readonly durability?: Durability['level'];
   readonly tasks?: TaskSettings;
+  readonly web?: WebSettings;
   /** How often records past their retention are deleted, in milliseconds; every minute unless said, `false` for never. */
   readonly sweepEveryMs?: number | false;
   /** Memory for cached records, in bytes; 64 MiB unless said. */
@@ -27,6 +30,7 @@ export interface AmbitOptions {
 /** An open Ambit. */
 export interface Ambit {
   readonly tasks: TaskSessions;
+  readonly web: WebSessions;
   /** What the store is, and what an acknowledged call survives. */
   readonly capabilities: Capabilities;
   /** Refuses what comes from now on, waits for what was accepted, and closes the store. */
@@ -86,6 +90,7 @@ export async function openAmbit(options: AmbitOptions): Promise<Ambit> {
       ...(cacheBytesMax !== undefined && { cacheBytesMax }),
     });
     const tasks = createTaskSessions(engine, options.tasks);
+    const web = createWebSessions(engine, options.web);
     const { sweepEveryMs = sweepEveryMsDefault } = options;
     const sweeper = sweepEveryMs === false ? undefined : startSweeper(() => tasks.sweep(), sweepEveryMs);
     const close = async (): Promise<void> => {
@@ -93,7 +98,7 @@ export async function openAmbit(options: AmbitOptions): Promise<Ambit> {
       await engine.close();
     };
     let closed: Promise<void> | undefined;
-    return { tasks, capabilities: storage.capabilities, close: () => (closed ??= close()) };
+    return { tasks, web, capabilities: storage.capabilities, close: () => (closed ??= close()) };
   } catch (error) {
     await storage.close();
     throw error;
@@ -105,6 +110,7 @@ const known: Readonly<Record<keyof AmbitOptions, true>> = {
   storage: true,
   durability: true,
   tasks: true,
+  web: true,
   sweepEveryMs: true,
   cacheBytesMax: true,
 };

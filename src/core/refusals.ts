@@ -19,6 +19,7 @@ export type RefusalCode =
   | 'TASK_NAME_TAKEN'
   | 'AGENT_DEACTIVATED'
   | 'EXCEEDS_PARENT'
+  | 'SESSION_CHANGED'
   | 'STORAGE_UNAVAILABLE'
   | 'INVALID_INPUT';
 
@@ -74,6 +75,7 @@ const httpStatuses: Readonly<Record<RefusalCode, number>> = {
   AGENT_DEACTIVATED: 403,
   PARENT_NOT_USABLE: 403,
   EXCEEDS_PARENT: 403,
+  SESSION_CHANGED: 409,
   STORAGE_UNAVAILABLE: 503,
   INVALID_INPUT: 400,
 };
