@@ -5,6 +5,7 @@ import Database from 'better-sqlite3';
 import { join } from 'node:path';
 import { openAmbit } from 'ambit';
 import { proofDirectory } from './proof-processes.js';
+import { report, sized } from './figures.js';
 import { spawnSync } from 'node:child_process';
 import { tmpdir } from 'node:os';
 
@@ -25,7 +26,16 @@ beforeAll(() => {
   }
 });
 
-afterAll(() => console.log(`crash: ${JSON.stringify(figures)}`));
+afterAll(() => {
+  const { killed, faults, attempted, acknowledged, recovered } = figures;
+  report('sqlite, SIGKILL and failing disks', {
+    calls: attempted,
+    faults: killed + faults,
+    killed,
+    acknowledged,
+    recovered,
+  });
+});
 
 /** A run without a fault: what it says, and every place where one could be put. */
 function rehearse(eventLoop: 'fast' | 'free', size: Size = shape): Run {
@@ -130,16 +140,17 @@ function placesOf(run: Run, syscalls: readonly Place['syscall'][]): Place[] {
 
 describe('SIGKILL', () => {
   test(
-    'at 30 writes and flushes, from the first of opening to the last of closing',
-    { timeout: 300_000 },
+    'at writes and flushes, from the first of opening to the last of closing',
+    { timeout: 600_000 },
     async () => {
       const rehearsal = rehearse('fast');
       const places = [
-        ...spread(placesOf(rehearsal, ['pwrite64', 'write']), 18),
-        ...spread(placesOf(rehearsal, ['fsync', 'fdatasync']), 10),
+        ...spread(placesOf(rehearsal, ['pwrite64', 'write']), sized(18, 72)),
+        ...spread(placesOf(rehearsal, ['fsync', 'fdatasync']), sized(10, 26)),
         ...spread(placesOf(rehearsal, ['ftruncate']), 2),
       ];
-      expect(new Set(places.map((place) => `${place.syscall} ${place.ordinal}`)).size).toBe(30);
+      expect(places.length).toBeGreaterThanOrEqual(30);
+      expect(new Set(places.map((place) => `${place.syscall} ${place.ordinal}`)).size).toBe(places.length);
       const met = { nothingYet: 0, inTheMiddle: 0, everything: 0 };
       for (const place of places) {
         const { sessionId, acknowledged } = await killAt(place, 'fast');
@@ -154,7 +165,7 @@ describe('SIGKILL', () => {
     },
   );
 
-  test('at 8 of them with the store in a worker thread', { timeout: 120_000 }, async () => {
+  test('at some of them with the store in a worker thread', { timeout: 240_000 }, async () => {
     const rehearsal = rehearse('free');
     const places = [
       ...spread(placesOf(rehearsal, ['pwrite64', 'write']), 5),

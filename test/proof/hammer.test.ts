@@ -1,7 +1,8 @@
 import { type Ambit, openAmbit } from 'ambit';
 import { describe, expect, onTestFinished, test } from 'vitest';
-import { proofDirectory, startChild } from './proof-processes.js';
-import { join } from 'node:path';
+import { proofStores, sharedStores } from './proof-stores.js';
+import { report, sized } from './figures.js';
+import { startChild } from './proof-processes.js';
 
 const terms = (agentId: string) => ({ agentId, declaredIntent: 'a proof', authorizedTools: ['read_file'] });
 
@@ -42,21 +43,23 @@ async function together(count: number, scenario: string, options: object): Promi
   return said.flat();
 }
 
-describe('processes on one SQLite file', () => {
-  test.each([
-    { eventLoop: 'fast', calls: 2_000, budget: 5_000 },
-    { eventLoop: 'free', calls: 300, budget: 1_000 },
-  ])(
-    '8 of them make $calls calls each on a budget of $budget ($eventLoop): exactly $budget are granted',
-    { timeout: 180_000 },
-    async ({ eventLoop, calls, budget }) => {
-      const storage = `sqlite:${join(proofDirectory(), 'ambit.db')}?eventLoop=${eventLoop}`;
+/** The long form does the same with so many times the calls. */
+const times = sized(1, 5);
+
+describe.each(sharedStores)('processes on one store: $name', ({ name, hammer, createUrl }) => {
+  const [calls, budget] = [hammer.calls * times, hammer.budget * times];
+  test(
+    `8 of them call ${calls} times each: exactly ${budget} calls are granted`,
+    { timeout: 300_000 },
+    async () => {
+      const storage = await createUrl();
       const ambit = await opened(storage);
       const sessionId = await sessionOf(ambit, budget);
       const counts = await together(8, 'use', { storage, sessionId, calls, inFlight: 16 });
       expect(counts).toHaveLength(8);
       expect(total(counts)).toEqual({ ok: budget, BUDGET_EXCEEDED: 8 * calls - budget });
       expect(await callsMade(ambit, sessionId)).toBe(budget);
+      report(`${name}, 8 processes on one session`, { calls: 8 * calls, granted: budget });
     },
   );
 
@@ -64,13 +67,14 @@ describe('processes on one SQLite file', () => {
     '4 of them create at once for one agent: exactly as many as the cap',
     { timeout: 120_000 },
     async () => {
-      const storage = `sqlite:${join(proofDirectory(), 'ambit.db')}`;
+      const storage = await createUrl();
       const ambit = await opened(storage, 10);
       const counts = await together(4, 'create', { storage, agentId: 'capped', creates: 20 });
       expect(total(counts)).toEqual({ ok: 10, TOO_MANY_SESSIONS: 70 });
       expect(await ambit.tasks.countActive('capped')).toEqual({ ok: true, count: 10 });
       const listed = await ambit.tasks.list({ agentId: 'capped' });
       expect(listed.ok && listed.sessions.map(({ status }) => status)).toEqual(Array(10).fill('active'));
+      report(`${name}, 4 processes at the cap of an agent`, { calls: 80, granted: 10 });
     },
   );
 
@@ -78,7 +82,7 @@ describe('processes on one SQLite file', () => {
     'an agent is deactivated while 4 of them create for it: no session is left open',
     { timeout: 120_000 },
     async () => {
-      const storage = `sqlite:${join(proofDirectory(), 'ambit.db')}`;
+      const storage = await createUrl();
       const ambit = await opened(storage);
       const options = { storage, agentId: 'doomed', creates: 240 };
       const children = Array.from({ length: 4 }, () => startChild('createUntilRefused', options));
@@ -99,36 +103,35 @@ describe('processes on one SQLite file', () => {
         const answer = await ambit.tasks.use(sessionId, 'read_file');
         expect(!answer.ok && answer.refusal.code).toBe('SESSION_CLOSED');
       }
+      report(`${name}, deactivation against 4 processes`, {
+        calls: created.length + 5,
+        closed: created.length,
+      });
     },
   );
 });
 
-describe.each(['memory:', 'sqlite fast', 'sqlite free'])(
-  'one process, 64 calls in flight (%s)',
-  (backend) => {
-    test('exactly the budget is granted, and none is answered twice', { timeout: 120_000 }, async () => {
-      const [, eventLoop] = backend.split(' ');
-      const storage =
-        eventLoop === undefined
-          ? backend
-          : `sqlite:${join(proofDirectory(), 'ambit.db')}?eventLoop=${eventLoop}`;
-      const ambit = await opened(storage);
-      const sessionId = await sessionOf(ambit, 5_000);
-      const remaining: number[] = [];
-      const refused: Record<string, number> = {};
-      let left = 16_000;
-      const caller = async (): Promise<void> => {
-        while (left-- > 0) {
-          const answer = await ambit.tasks.use(sessionId, 'read_file');
-          if (answer.ok) remaining.push(answer.remaining.calls);
-          else refused[answer.refusal.code] = (refused[answer.refusal.code] ?? 0) + 1;
-        }
-      };
-      await Promise.all(Array.from({ length: 64 }, caller));
-      expect(refused).toEqual({ BUDGET_EXCEEDED: 11_000 });
-      // Every number of calls left was handed out once: 4,999 down to 0.
-      expect(remaining.toSorted((a, b) => b - a)).toEqual(Array.from({ length: 5_000 }, (_, n) => 4_999 - n));
-      expect(await callsMade(ambit, sessionId)).toBe(5_000);
-    });
-  },
-);
+describe.each(proofStores)('one process, 64 calls in flight: $name', ({ name, createUrl }) => {
+  const [calls, budget] = [16_000 * times, 5_000 * times];
+  test('exactly the budget is granted, and none is answered twice', { timeout: 180_000 }, async () => {
+    const ambit = await opened(await createUrl());
+    const sessionId = await sessionOf(ambit, budget);
+    const remaining: number[] = [];
+    const refused: Record<string, number> = {};
+    let left = calls;
+    const caller = async (): Promise<void> => {
+      while (left-- > 0) {
+        const answer = await ambit.tasks.use(sessionId, 'read_file');
+        if (answer.ok) remaining.push(answer.remaining.calls);
+        else refused[answer.refusal.code] = (refused[answer.refusal.code] ?? 0) + 1;
+      }
+    };
+    await Promise.all(Array.from({ length: 64 }, caller));
+    expect(refused).toEqual({ BUDGET_EXCEEDED: calls - budget });
+    // Every number of calls left was handed out once.
+    const each = Array.from({ length: budget }, (_, index) => budget - 1 - index);
+    expect(remaining.toSorted((a, b) => b - a)).toEqual(each);
+    expect(await callsMade(ambit, sessionId)).toBe(budget);
+    report(`${name}, 64 callers in one process`, { calls, granted: budget });
+  });
+});

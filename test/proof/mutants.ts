@@ -62,7 +62,7 @@ export const mutants: readonly Mutant[] = [
       },
     ],
     test: 'test/proof/crash.test.ts',
-    caughtBy: 'at 30 writes and flushes',
+    caughtBy: 'at writes and flushes',
     built: true,
   },
   {
@@ -105,7 +105,7 @@ export const mutants: readonly Mutant[] = [
       },
     ],
     test: 'test/proof/hammer.test.ts',
-    caughtBy: 'on a budget of 1000',
+    caughtBy: 'sqlite free 8 of them call',
     built: true,
   },
   {

@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
 import { planOf } from './plan.js';
+import { report } from '../proof/figures.js';
 import { shrink, simulate } from './simulation.js';
 
 /** Seconds of simulation: a few in the suite, more where somebody wants proof. */
@@ -28,7 +29,7 @@ test('every promise holds in thousands of schedules', { timeout: seconds * 1_000
     const { violations } = await simulate(smallest);
     expect.fail(`seed ${seed}: ${violations.join('; ')}\nshrunk to ${JSON.stringify(smallest)}`);
   }
-  console.log(`${seeds} schedules, ${calls} calls, ${faults} faults, 0 violations`);
+  report('simulation', { schedules: seeds, calls, faults, seconds });
   expect(seeds).toBeGreaterThan(10);
   expect(calls).toBeGreaterThan(1_000);
   expect(faults).toBeGreaterThan(100);

@@ -1,0 +1,14 @@
+import base from './vitest.config.js';
+import { defineConfig } from 'vitest/config';
+
+/** What mutation testing of the rules runs: their tests, on the memory backend alone, without a build or a server. */
+export default defineConfig({
+  ...base,
+  test: {
+    ...base.test,
+    include: ['test/tasks/**/*.test.ts', 'test/core/**/*.test.ts'],
+    globalSetup: [],
+    env: { AMBIT_TEST_BACKENDS: 'memory' },
+    reporters: ['default'],
+  },
+});
