@@ -25,7 +25,10 @@ test('how long a list of tools may be kept is told by the clock of the store, no
   const authorizer = authorizerOf(ambit, session);
   clock.advance(20_000);
   expect(await authorizer.scope()).toMatchObject({ ok: true, remainingMs: 40_000 });
-  expect(await authorizer.use('read_file')).toMatchObject({ ok: true, remaining: { calls: 0 } });
+  expect(await authorizer.use('read_file', { decisionId: 'one' })).toMatchObject({
+    ok: true,
+    remaining: { calls: 0 },
+  });
   // Looking charges nothing, and a session that is over still says what its tools are.
   clock.advance(41_000);
   const over = await authorizer.scope();
