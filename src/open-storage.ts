@@ -14,10 +14,14 @@ export async function openStorage(url: string): Promise<Storage> {
       const { sqliteStorage } = await import('./storage/sqlite/sqlite-storage.js');
       return sqliteStorage(location);
     }
+    case 'redis': {
+      const { redisStorage } = await import('./storage/redis/redis-storage.js');
+      return redisStorage(location);
+    }
     default:
       throw new AmbitError(
         'INVALID_INPUT',
-        `storage URL ${JSON.stringify(redactStorageUrl(url))}: this version of Ambit has no ${location.kind} backend; use memory: or sqlite:`,
+        `storage URL ${JSON.stringify(redactStorageUrl(url))}: this version of Ambit has no ${location.kind} backend; use memory:, sqlite: or redis:`,
       );
   }
 }

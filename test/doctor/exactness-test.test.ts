@@ -28,7 +28,9 @@ test.each(backends.map((backend) => [backend.name, backend] as const))(
     });
     expect(found.granted).toBeGreaterThan(0);
     expect(found.counted).toBe(found.granted);
-    expect((await opened[0]?.range(everything))?.records).toEqual([]);
+    const left = (await opened[0]?.range(everything))?.records ?? expect.fail('no store');
+    // Of what is deleted on a network store a mark stays for a minute.
+    expect(left.filter(({ value }) => value.text !== 'null')).toEqual([]);
   },
 );
 

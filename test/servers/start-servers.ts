@@ -1,6 +1,7 @@
 import { createServer } from 'node:http';
 import type { RunningServer } from './guarded-servers.js';
 import { startPostgresServer } from './postgres-server.js';
+import { startRedisServer } from './redis-server.js';
 import type { TestProject } from 'vitest/node';
 
 declare module 'vitest' {
@@ -13,6 +14,7 @@ declare module 'vitest' {
 /** The servers that the tests of one run share. Each is started when the first test asks for it. */
 const starters: Readonly<Record<string, () => Promise<RunningServer>>> = {
   postgres: startPostgresServer,
+  redis: startRedisServer,
 };
 
 /**

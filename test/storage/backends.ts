@@ -1,6 +1,9 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { memoryStorage } from 'ambit/memory';
+import { Redis } from 'ioredis';
+import { redisStorage } from 'ambit/redis';
+import { sharedServerUrl } from '../servers/shared-server.js';
 import { sqliteStorage } from 'ambit/sqlite';
 import { tmpdir } from 'node:os';
 import { fakeClock, type TestStore } from 'ambit/testing';
@@ -39,10 +42,31 @@ function sqliteBackend(eventLoop: 'fast' | 'free'): Backend {
 export const sqliteFastBackend: Backend = sqliteBackend('fast');
 export const sqliteFreeBackend: Backend = sqliteBackend('free');
 
+let namespaces = 0;
+
+export const redisBackend: Backend = {
+  name: 'redis',
+  async createStore() {
+    const clock = fakeClock();
+    const url = await sharedServerUrl('redis');
+    const namespace = `test-${process.pid}-${namespaces++}`;
+    return {
+      clock,
+      open: () => redisStorage({ url, namespace, clock }),
+      async remove() {
+        const client = new Redis(url);
+        const keys = await client.keys(`ambit:{${namespace}}:*`);
+        if (keys.length > 0) await client.unlink(keys);
+        client.disconnect();
+      },
+    };
+  },
+};
+
 /** `AMBIT_TEST_BACKENDS=memory,sqlite` leaves out all others, by folder: for a proof of one backend, or of rules. */
 const chosen: readonly string[] | undefined = process.env['AMBIT_TEST_BACKENDS']?.split(',');
 
-const all: readonly Backend[] = [memoryBackend, sqliteFastBackend, sqliteFreeBackend];
+const all: readonly Backend[] = [memoryBackend, sqliteFastBackend, sqliteFreeBackend, redisBackend];
 
 export const backends: readonly Backend[] = all.filter(
   ({ name }) => chosen === undefined || chosen.includes(name.split(' ')[0] ?? ''),

@@ -1,0 +1,82 @@
+import { AmbitError, StorageUnavailableError, type WriteOutcome } from '../storage.js';
+import { schemaVersion } from './redis-scripts.js';
+
+/**
+ * What to do about an error that Redis answers, by its first word. Redis gives all of these before a script's first
+ * write, so that nothing was written.
+ */
+const advice: Readonly<Record<string, string>> = {
+  READONLY: 'it is a read-only replica; wait for the failover, or name the primary',
+  LOADING: 'it is still loading its data; try again',
+  MASTERDOWN: 'it is a replica without its primary; try again',
+  CLUSTERDOWN: 'the cluster is down, or this slot of it; try again',
+  MOVED: 'the slot moved to another node; try again',
+  ASK: 'the slot is moving to another node; try again',
+  TRYAGAIN: 'the slot is moving to another node; try again',
+  BUSY: 'it is busy with a script; try again',
+  OOM: 'its memory is full (maxmemory); give it more, or sweep what expired',
+  MISCONF: 'it cannot write to its disk and takes no writes; look at its log',
+  NOREPLICAS: 'too few of its replicas are there (min-replicas-to-write); look at them',
+  NOAUTH: 'it wants a password; put it into the URL',
+  WRONGPASS: 'the user name or the password is wrong',
+  NOPERM: 'this user may not run the commands that Ambit needs; see docs/redis.md',
+  WRONGTYPE: 'the namespace holds keys of another program; choose another namespace',
+};
+
+/** The first word of an error that Redis answered, or undefined for any other error. */
+function codeOf(error: unknown): string | undefined {
+  const { name, message } = error instanceof Error ? error : { name: '', message: '' };
+  return name === 'ReplyError' ? (/^[A-Z]+/.exec(message)?.[0] ?? 'ERR') : undefined;
+}
+
+/** Whether Redis has not seen this script yet, or not since its start. */
+export function isNoScript(error: unknown): boolean {
+  return codeOf(error) === 'NOSCRIPT';
+}
+
+/**
+ * The error for whoever called a method.
+ *
+ * The client's own error is not its cause: it carries the command with all arguments, the password of AUTH included.
+ *
+ * @param sent whether the command may have reached the server
+ */
+export function unavailable(server: string, error: unknown, sent: boolean): AmbitError {
+  if (error instanceof AmbitError) return error;
+  const { message, name } = error instanceof Error ? error : { message: String(error), name: '' };
+  // An old server repeats the arguments of a command it does not know, and HELLO carries the password.
+  const line = (message.split(/\n|, with args/)[0] ?? '').slice(0, 200);
+  const schema = /^AMBITSCHEMA (\S*)/.exec(line)?.[1];
+  if (schema !== undefined) return wrongSchema(server, schema);
+  const code = codeOf(error);
+  if (code !== undefined) {
+    const known = advice[code];
+    const full = /max number of clients/.test(line)
+      ? 'it takes no more clients (maxclients); try again'
+      : undefined;
+    const outcome: WriteOutcome = known !== undefined || full !== undefined || !sent ? 'none' : 'unknown';
+    // What Redis says beside the code may name the user.
+    const words = known === undefined ? (full ?? `it answered an error: ${line}`) : `${known} (${code})`;
+    return refused(server, words, outcome);
+  }
+  if (name === 'MaxRetriesPerRequestError' || line === 'Connection is closed.')
+    return refused(server, 'the connection was lost', sent ? 'unknown' : 'none');
+  return refused(server, line, sent ? 'unknown' : 'none');
+}
+
+export function refused(server: string, words: string, outcome: WriteOutcome): StorageUnavailableError {
+  return new StorageUnavailableError(`redis: ${server}: ${words}`, { outcome });
+}
+
+function wrongSchema(server: string, found: string): AmbitError {
+  if (/^\d+$/.test(found) && Number(found) > schemaVersion) {
+    return new AmbitError(
+      'STORE_SCHEMA_TOO_NEW',
+      `redis: ${server}: a newer Ambit wrote this namespace (schema ${found}, this one knows ${schemaVersion}); install that version`,
+    );
+  }
+  return new AmbitError(
+    'STORE_CORRUPT',
+    `redis: ${server}: the namespace holds keys of another program; choose another namespace`,
+  );
+}

@@ -1,0 +1,143 @@
+import {
+  findProgram,
+  freePort,
+  type GuardedServers,
+  guardServers,
+  type RunningServer,
+  type ServerProcess,
+} from './guarded-servers.js';
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { randomBytes } from 'node:crypto';
+import { Redis } from 'ioredis';
+import { spawnSync } from 'node:child_process';
+
+/** A Redis, or a Valkey, of the tests' own. */
+export interface RedisServer extends RunningServer {
+  readonly port: number;
+  /** SIGKILL: no farewell to any client, no last flush. */
+  kill(): Promise<void>;
+  /** Starts it again, on the same port and data, with these settings on top. */
+  start(moreSettings?: readonly string[]): Promise<void>;
+  /** SIGSTOP and SIGCONT: it keeps its connections and says nothing. */
+  pause(): void;
+  resume(): void;
+}
+
+export interface RedisServerOptions {
+  /** Lines of its configuration, each with `--` before its name: `--appendfsync everysec`. */
+  readonly settings?: readonly string[];
+  readonly program?: string;
+  /** None, where a cluster's nodes are started. */
+  readonly password?: string | undefined;
+  /** A port and the one 10,000 above it must be free for a node of a cluster. */
+  readonly port?: number;
+}
+
+const installing =
+  'Redis 7 or later is needed by these tests: install it (apt-get install redis-server, brew install redis), ' +
+  'or name a server in AMBIT_TEST_REDIS_URL';
+
+/** As durable as a server can be. */
+const durable: readonly string[] = ['--appendonly yes', '--appendfsync always'];
+
+/** Valkey's server, where it is installed. */
+export function findValkey(): string | undefined {
+  return findProgram('valkey-server');
+}
+
+function findRedis(): string {
+  const program = findProgram('redis-server', ['/opt/homebrew/bin', '/usr/local/bin']) ?? findValkey();
+  const version = program ? spawnSync(program, ['--version'], { encoding: 'utf8' }).stdout : '';
+  if (program && Number(/v=(\d+)/.exec(version)?.[1] ?? 0) >= 7) return program;
+  throw new Error(installing);
+}
+
+/** Starts a private server on a free port of loopback, with a data directory of its own on the disk. */
+export async function startRedisServer(options: RedisServerOptions = {}): Promise<RedisServer> {
+  const program = options.program ?? findRedis();
+  const guard = await guardServers('redis');
+  try {
+    return await startIn(guard, program, options);
+  } catch (error) {
+    await guard.stop();
+    throw error;
+  }
+}
+
+async function startIn(
+  guard: GuardedServers,
+  program: string,
+  options: RedisServerOptions,
+): Promise<RedisServer> {
+  const password = 'password' in options ? options.password : randomBytes(12).toString('hex');
+  let port = options.port ?? (await freePort());
+  let server: ServerProcess | undefined;
+  const urlOf = (): string => `redis://${password === undefined ? '' : `:${password}@`}127.0.0.1:${port}`;
+  const start = async (moreSettings: readonly string[] = []): Promise<void> => {
+    const directory = join(guard.directory, String(port));
+    mkdirSync(directory, { recursive: true });
+    const settings = [
+      `--port ${port}`,
+      '--bind 127.0.0.1',
+      `--dir ${directory}`,
+      '--save',
+      ...(password === undefined ? [] : [`--requirepass ${password}`, `--masterauth ${password}`]),
+      ...durable,
+      ...(options.settings ?? []),
+      ...moreSettings,
+    ];
+    // Its own way of taking a configuration; `--save` alone means no snapshots.
+    const args = settings.flatMap((setting) => (setting === '--save' ? ['--save', ''] : setting.split(' ')));
+    server = await guard.start({ command: program, args, stopSignal: 'SIGKILL' });
+    await answering(urlOf(), server);
+  };
+  for (let attempt = 1; ; attempt++) {
+    try {
+      await start();
+      break;
+    } catch (error) {
+      // Somebody else may have taken the port in between.
+      if (attempt === 3 || options.port !== undefined) throw error;
+      port = await freePort();
+    }
+  }
+  return {
+    get url() {
+      return urlOf();
+    },
+    port,
+    start,
+    async kill() {
+      if (!server) return;
+      process.kill(server.pid, 'SIGKILL');
+      await server.ended;
+    },
+    pause: () => void (server && process.kill(server.pid, 'SIGSTOP')),
+    resume: () => void (server && process.kill(server.pid, 'SIGCONT')),
+    stop: () => guard.stop(),
+  };
+}
+
+/** Waits until the server answers, or says why it ended. */
+async function answering(url: string, server: ServerProcess): Promise<void> {
+  let ended: string | undefined;
+  void server.ended.then((said) => {
+    ended = said;
+  });
+  for (let attempt = 0; attempt < 600; attempt++) {
+    if (ended !== undefined) throw new Error(`Redis did not start: ${ended.trim().split('\n').at(-1)}`);
+    const client = new Redis(url, { lazyConnect: true, retryStrategy: () => null });
+    client.on('error', () => undefined);
+    try {
+      await client.connect();
+      await client.ping();
+      return;
+    } catch {
+      await new Promise((resolve) => setTimeout(resolve, 50));
+    } finally {
+      client.disconnect();
+    }
+  }
+  throw new Error('Redis did not answer within half a minute');
+}
