@@ -46,12 +46,24 @@ export function decideClose(
   return { ok: true, summary };
 }
 
-/** Closes all live sessions of an agent, and takes no new ones where it is `deactivated`. */
+/** From now on the agent gets no session. Answers how many it has. */
+export function decideDeactivate(
+  view: View,
+  now: Interval,
+  agentId: string,
+): { readonly ok: true; readonly live: number } {
+  const agent = view.get(agentKey(agentId));
+  const live = agent?.live ?? [];
+  if (!agent || agent.deactivatedAtMs === null)
+    putAgent(view, agentId, { live, deactivatedAtMs: now.latestMs });
+  return { ok: true, live: live.length };
+}
+
+/** Closes all live sessions of an agent. */
 export function decideCloseAll(
   view: View,
   now: Interval,
   agentId: string,
-  deactivate: boolean,
   retentionMs: number,
 ): { readonly ok: true; readonly closed: number } {
   const agent = view.get(agentKey(agentId));
@@ -71,9 +83,7 @@ export function decideCloseAll(
     closeOne(view, now, one, terms, use, retentionMs);
     closed++;
   }
-  if (deactivate)
-    putAgent(view, agentId, { live: [], deactivatedAtMs: agent?.deactivatedAtMs ?? now.latestMs });
-  else if (agent) putAgent(view, agentId, { ...agent, live: [] });
+  if (agent) putAgent(view, agentId, { ...agent, live: [] });
   return { ok: true, closed };
 }
 

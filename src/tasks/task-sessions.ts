@@ -3,7 +3,7 @@ import { badToken, invalidInput, notFound } from './task-refusals.js';
 import { checkAgentId, checkAmount, checkCall, checkListOptions } from './task-input-rules.js';
 import { createKnownKeys, find, sealing, type TaskContext } from './task-context.js';
 import { createSession, openSession } from './task-creation.js';
-import { decideClose, decideCloseAll, decideExtend } from './lifecycle-rules.js';
+import { decideClose, decideCloseAll, decideDeactivate, decideExtend } from './lifecycle-rules.js';
 import type { Granted, TaskSessions, TaskSettings, UseOptions } from './task-types.js';
 import { isToken, sessionIdOf } from './task-tokens.js';
 import {
@@ -55,8 +55,8 @@ export function createTaskSessions(engine: Engine, settings: TaskSettings = {}):
       });
     },
 
-    closeAllForAgent: (agentId) => closeAll(context, agentId, false),
-    deactivateAgent: (agentId) => closeAll(context, agentId, true),
+    closeAllForAgent: (agentId) => closeAll(context, agentId),
+    deactivateAgent: (agentId) => deactivate(context, agentId),
     authenticate: (token) => authenticate(context, token),
     sweep: () => sweep(context),
   };
@@ -120,13 +120,30 @@ async function extendSession(
 async function closeAll(
   { engine, retentionMs }: TaskContext,
   agentId: string,
-  deactivate: boolean,
 ): ReturnType<TaskSessions['closeAllForAgent']> {
   const wrong = checkAgentId(agentId);
   if (wrong) return wrong;
-  return engine.transact([agentKey(agentId)], (view, now) =>
-    decideCloseAll(view, now, agentId, deactivate, retentionMs),
+  return engine.transact([agentKey(agentId)], (view, now) => decideCloseAll(view, now, agentId, retentionMs));
+}
+
+/**
+ * In two transactions: first no more sessions, then an end to those there are. In one, an agent that creates session
+ * after session would keep its deactivation from ever catching up with them.
+ */
+async function deactivate(
+  context: TaskContext,
+  agentId: string,
+): ReturnType<TaskSessions['deactivateAgent']> {
+  const wrong = checkAgentId(agentId);
+  if (wrong) return wrong;
+  const stopped = await context.engine.transact([agentKey(agentId)], (view, now) =>
+    decideDeactivate(view, now, agentId),
   );
+  if (!stopped.ok) return stopped;
+  if (stopped.live === 0) return { ok: true, closed: 0 };
+  const answer = await closeAll(context, agentId);
+  // Half of it is done, and asking again does the rest.
+  return answer.ok ? answer : { ok: false, refusal: { ...answer.refusal, outcome: 'unknown' } };
 }
 
 async function authenticate(context: TaskContext, token: string): ReturnType<TaskSessions['authenticate']> {

@@ -162,7 +162,10 @@ export interface TaskSessions {
   countActive(agentId: string): Answer<{ count: number }>;
   /** Closes all live sessions of an agent in one transaction and says how many. */
   closeAllForAgent(agentId: string): Answer<{ closed: number }>;
-  /** The same, and no session is created for this agent any more. */
+  /**
+   * Creates no session for this agent any more, and closes those that are live. However fast it creates, it is caught up
+   * with. A refusal may leave half of it done (`outcome: 'unknown'`); asking again does the rest.
+   */
   deactivateAgent(agentId: string): Answer<{ closed: number }>;
   /** Finds the session a token belongs to. A token that is malformed, unknown or wrong is `SESSION_NOT_FOUND`. */
   authenticate(token: string): Answer<{ session: TaskSession }>;
