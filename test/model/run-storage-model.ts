@@ -102,7 +102,14 @@ class ModelRun {
   async #read(storage: Storage, keys: readonly Key[]): Promise<void> {
     const answer = await storage.read(keys);
     this.#observe(answer);
-    assert.deepEqual(answer.records.map(plainRecord), this.#model.read(keys));
+    const expected = this.#model.read(keys);
+    assert.deepEqual(answer.records.map(plainRecord), expected);
+    if (!storage.peek) return;
+    const peeked = keys.map((key) => storage.peek?.(key));
+    assert.deepEqual(
+      peeked.map((one) => one && [one.version, one.value.text]),
+      expected.map((one) => one && [one.version, one.text]),
+    );
   }
 
   async #commit(storage: Storage, transactions: readonly Transaction[]): Promise<void> {
