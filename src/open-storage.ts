@@ -18,6 +18,11 @@ export async function openStorage(url: string): Promise<Storage> {
       const { redisStorage } = await import('./storage/redis/redis-storage.js');
       return redisStorage(location);
     }
+    case 'postgres': {
+      const { postgresStorage } = await import('./storage/postgres/postgres-storage.js');
+      const { url: serverUrl, namespace } = location;
+      return postgresStorage({ url: serverUrl, ...(namespace !== undefined && { namespace }) });
+    }
     default:
       throw new AmbitError(
         'INVALID_INPUT',

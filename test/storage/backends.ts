@@ -4,6 +4,8 @@ import { memoryStorage } from 'ambit/memory';
 import { Redis } from 'ioredis';
 import { redisStorage } from 'ambit/redis';
 import { sharedServerUrl } from '../servers/shared-server.js';
+import { Client } from 'pg';
+import { postgresStorage } from 'ambit/postgres';
 import { sqliteStorage } from 'ambit/sqlite';
 import { tmpdir } from 'node:os';
 import { fakeClock, type TestStore } from 'ambit/testing';
@@ -63,10 +65,35 @@ export const redisBackend: Backend = {
   },
 };
 
+export const postgresBackend: Backend = {
+  name: 'postgres',
+  async createStore() {
+    const clock = fakeClock();
+    const url = await sharedServerUrl('postgres');
+    const namespace = `test-${process.pid}-${namespaces++}`;
+    return {
+      clock,
+      open: () => postgresStorage({ url, namespace, clock }),
+      async remove() {
+        const client = new Client({ connectionString: url });
+        await client.connect();
+        await client.query(`DROP SCHEMA IF EXISTS "ambit_${namespace}" CASCADE`);
+        await client.end();
+      },
+    };
+  },
+};
+
 /** `AMBIT_TEST_BACKENDS=memory,sqlite` leaves out all others, by folder: for a proof of one backend, or of rules. */
 const chosen: readonly string[] | undefined = process.env['AMBIT_TEST_BACKENDS']?.split(',');
 
-const all: readonly Backend[] = [memoryBackend, sqliteFastBackend, sqliteFreeBackend, redisBackend];
+const all: readonly Backend[] = [
+  memoryBackend,
+  sqliteFastBackend,
+  sqliteFreeBackend,
+  redisBackend,
+  postgresBackend,
+];
 
 export const backends: readonly Backend[] = all.filter(
   ({ name }) => chosen === undefined || chosen.includes(name.split(' ')[0] ?? ''),

@@ -1,0 +1,269 @@
+import {
+  codeOf,
+  gaveWay,
+  lineOf,
+  noAnswerCode,
+  outcomeAfterSending,
+  unavailable,
+} from './postgres-errors.js';
+import type { PostgresClient, PostgresPool, PostgresResult, PostgresRow } from './postgres-driver.js';
+import { StorageUnavailableError, type WriteOutcome } from '../storage.js';
+
+/** How long things may take, in milliseconds; each bound is reached before the one above it. */
+export interface PostgresBounds {
+  /** An answer, from the question on; past it the connection is given up. */
+  readonly answerMsMax: number;
+  /** A statement at the server. */
+  readonly statementMsMax: number;
+  /** A row that others hold locked. */
+  readonly lockMsMax: number;
+  /** A transaction that holds locks while its process does nothing: so long does a process that was stopped hold up others. */
+  readonly idleMsMax: number;
+}
+
+export function boundsWithin(answerMsMax: number): PostgresBounds {
+  return {
+    answerMsMax,
+    statementMsMax: Math.ceil(answerMsMax * 0.8),
+    lockMsMax: Math.ceil(answerMsMax * 0.6),
+    idleMsMax: Math.ceil(answerMsMax * 0.4),
+  };
+}
+
+/** A statement and what it is given. */
+export interface Question {
+  readonly name?: string;
+  readonly text: string;
+  readonly values?: readonly (string | number | null)[];
+}
+
+/** A transaction on one connection, of several round trips. */
+export interface PostgresSession {
+  /** Sends statements (several, with `;` between them, where there are no values), and answers the rows of each. */
+  send(question: Question): Promise<PostgresRow[][]>;
+  /** From now on a lost answer leaves open whether something was written. */
+  committing(): void;
+}
+
+/** Looks at a new connection before it is used for the first time, and throws if it must not be. */
+export type Greeting = (send: PostgresSession['send']) => Promise<void>;
+
+/** Times that a statement is sent which gives way to others each time. Locks are taken in one order: once is rare. */
+const attemptsMax = 3;
+
+/** The way to the server: bounded waits, errors as the callers of a storage know them, and an orderly end. */
+export class PostgresConnections {
+  readonly #pool: PostgresPool;
+  readonly #place: string;
+  readonly #bounds: PostgresBounds;
+  readonly #heard = new WeakSet<PostgresClient>();
+  readonly #greeted = new WeakSet<PostgresClient>();
+  readonly #greeting: Greeting;
+  readonly #underWay = new Set<Promise<unknown>>();
+  #closed = false;
+
+  /** @param place host and database, as they may be shown */
+  constructor(pool: PostgresPool, place: string, bounds: PostgresBounds, greeting: Greeting) {
+    this.#pool = pool;
+    this.#place = place;
+    this.#bounds = bounds;
+    this.#greeting = greeting;
+  }
+
+  /** Asks for what changes nothing; once more, where the connection had broken while nobody used it. */
+  async read(question: Question): Promise<PostgresRow[]> {
+    return this.#counted(async () => {
+      try {
+        return await this.#once(question, 'none');
+      } catch (error) {
+        if (!(error instanceof BrokenConnection)) throw error;
+        return this.#once(question, 'none');
+      }
+    });
+  }
+
+  /**
+   * Sends a statement that is a transaction of its own, and again where it gave way to others; undefined if it did so time
+   * after time. Nowhere else is it sent twice: whether it was carried out may be unknown.
+   */
+  async write(question: Question): Promise<PostgresRow[] | undefined> {
+    return this.#counted(async () => {
+      for (let attempt = 1; attempt <= attemptsMax; attempt++) {
+        try {
+          return await this.#once(question, 'unknown');
+        } catch (error) {
+          if (!(error instanceof GaveWay)) throw error;
+        }
+      }
+      return undefined;
+    });
+  }
+
+  /** Lends a connection for a transaction, which `work` ends; where it throws, the connection is ended, and with it the transaction. */
+  async session<T>(work: (session: PostgresSession) => Promise<T>): Promise<T> {
+    return this.#counted(async () => {
+      const client = await this.#checkOut(this.#deadline());
+      let outcome: WriteOutcome = 'none';
+      let clean = false;
+      try {
+        const result = await work({
+          send: this.#senderOn(client),
+          committing: () => {
+            outcome = 'unknown';
+          },
+        });
+        clean = true;
+        return result;
+      } catch (error) {
+        if (!(error instanceof FailedStatement)) throw error;
+        throw this.#failure(error.cause, outcome);
+      } finally {
+        client.release(!clean);
+      }
+    });
+  }
+
+  assertOpen(): void {
+    if (this.#closed) {
+      throw new StorageUnavailableError(`postgres: ${this.#place} was closed`, { outcome: 'none' });
+    }
+  }
+
+  /** Refuses what comes from now on, and waits for what is under way. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    await Promise.allSettled(this.#underWay);
+  }
+
+  /** The error to be thrown for one of the server's, the network's or the client's. */
+  #failure(error: unknown, outcome: WriteOutcome): unknown {
+    return unavailable(this.#place, error, outcome === 'none' ? 'none' : outcomeAfterSending(error));
+  }
+
+  async #once(question: Question, outcome: WriteOutcome): Promise<PostgresRow[]> {
+    const deadline = this.#deadline();
+    const client = await this.#checkOut(deadline);
+    let usable = false;
+    try {
+      const [rows = []] = resultsOf(await this.#answer(client, question, deadline));
+      usable = true;
+      return rows;
+    } catch (error) {
+      // Whatever its server refused leaves the connection in order; but one that is read-only may have a successor elsewhere.
+      const code = codeOf(error);
+      usable = /^(?:22|23|40|42|54|55)/.test(code) || code === '57014';
+      const line = lineOf(this.#place, error);
+      if (outcome === 'unknown' && gaveWay(error)) throw new GaveWay(line, { outcome: 'none' });
+      if (outcome === 'none' && isBroken(error)) throw new BrokenConnection(line, { outcome: 'none' });
+      throw this.#failure(error, outcome);
+    } finally {
+      client.release(!usable);
+    }
+  }
+
+  async #counted<T>(work: () => Promise<T>): Promise<T> {
+    this.assertOpen();
+    const working = work();
+    this.#underWay.add(working);
+    try {
+      return await working;
+    } finally {
+      this.#underWay.delete(working);
+    }
+  }
+
+  #deadline(): number {
+    return performance.now() + this.#bounds.answerMsMax;
+  }
+
+  /** A connection, new or used. Nothing was sent, whatever goes wrong. */
+  async #checkOut(deadline: number): Promise<PostgresClient> {
+    const connecting = this.#pool.connect();
+    let client: PostgresClient;
+    try {
+      client = await within(deadline, connecting);
+    } catch (error) {
+      // It may come after all, and must not be lost to the pool.
+      connecting.then(
+        (late) => late.release(),
+        () => undefined,
+      );
+      throw unavailable(this.#place, error, 'none');
+    }
+    if (!this.#heard.has(client)) {
+      this.#heard.add(client);
+      // Its statement fails as well, and says so; unheard, the event would end the process.
+      client.on('error', () => undefined);
+    }
+    if (this.#greeted.has(client)) return client;
+    try {
+      await this.#greeting(this.#senderOn(client));
+      this.#greeted.add(client);
+      return client;
+    } catch (error) {
+      client.release(true);
+      throw unavailable(this.#place, causeOf(error), 'none');
+    }
+  }
+
+  /** Sends statements over a connection; what fails is thrown as it came, in a {@link FailedStatement}. */
+  #senderOn(client: PostgresClient): PostgresSession['send'] {
+    return async (question) => {
+      try {
+        return resultsOf(await this.#answer(client, question, this.#deadline()));
+      } catch (error) {
+        throw new FailedStatement(error);
+      }
+    };
+  }
+
+  #answer(client: PostgresClient, question: Question, deadline: number): Promise<unknown> {
+    return within(deadline, client.query({ ...question, rowMode: 'array' }));
+  }
+}
+
+/** A statement of a session failed; apart from what `work` throws itself. */
+class FailedStatement extends Error {
+  constructor(cause: unknown) {
+    super('a statement failed', { cause });
+  }
+}
+
+/** The error of a statement that a session sent, or of anything else. */
+export function causeOf(error: unknown): unknown {
+  return error instanceof FailedStatement ? error.cause : error;
+}
+
+class BrokenConnection extends StorageUnavailableError {}
+
+/** The server made this transaction give way to another: it is as if it had never been. */
+class GaveWay extends StorageUnavailableError {}
+
+/** A connection that was idle broke: the server went away and may be back. */
+function isBroken(error: unknown): boolean {
+  const code = codeOf(error);
+  if (code !== '') return /^(?:ECONNRESET|EPIPE|57P0[1-5]|08)/.test(code);
+  return error instanceof Error && /terminated|not queryable|closed/i.test(error.message);
+}
+
+function resultsOf(answer: unknown): PostgresRow[][] {
+  const results = (Array.isArray(answer) ? answer : [answer]) as PostgresResult[];
+  return results.map(({ rows }) => rows);
+}
+
+async function within<T>(deadline: number, promise: Promise<T>): Promise<T> {
+  let timer: NodeJS.Timeout | undefined;
+  const tooLate = new Promise<never>((_, reject) => {
+    timer = setTimeout(
+      () => reject(Object.assign(new Error('no answer in time'), { code: noAnswerCode })),
+      Math.max(0, deadline - performance.now()),
+    );
+  });
+  // What comes after the deadline is nobody's any more.
+  promise.catch(() => undefined);
+  try {
+    return await Promise.race([promise, tooLate]);
+  } finally {
+    clearTimeout(timer);
+  }
+}

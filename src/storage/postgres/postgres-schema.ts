@@ -1,0 +1,100 @@
+import { causeOf, type PostgresConnections, type PostgresSession } from './postgres-connections.js';
+import { AmbitError } from '../storage.js';
+import { codeOf } from './postgres-errors.js';
+import { records } from './migrations/0001-records.js';
+
+/** In order; each leads to the schema of its position, and is never edited once released. */
+const migrations: readonly ((schema: string) => string)[] = [records];
+
+/** The schema this program reads and writes. */
+export const schemaVersion: number = migrations.length;
+
+/** The schema of PostgreSQL that holds a namespace, as a quoted identifier. */
+export function schemaOf(namespace: string | undefined): string {
+  return namespace === undefined ? '"ambit"' : `"ambit_${namespace}"`;
+}
+
+/** The version that the tables of a namespace have; undefined where there are none. */
+export async function versionOf(send: PostgresSession['send'], schema: string): Promise<number | undefined> {
+  try {
+    const [[row] = []] = await send({ text: `SELECT version FROM ${schema}.schema_version` });
+    return row ? Number(row[0]) : undefined;
+  } catch (error) {
+    // No such table, or not even the schema.
+    if (['42P01', '3F000'].includes(codeOf(causeOf(error)))) return undefined;
+    throw error;
+  }
+}
+
+/** How often the tables are looked at: each look but the last may find that another process was faster. */
+const looksMax = 10;
+
+/**
+ * Makes or updates the tables of a namespace. Of many processes that start at once one does it, and the others wait for
+ * it: the row that holds the version is locked meanwhile.
+ *
+ * @throws AmbitError `STORE_CORRUPT` for a schema of another program, `STORE_SCHEMA_TOO_NEW`
+ */
+export async function migrate(
+  connections: PostgresConnections,
+  schema: string,
+  place: string,
+): Promise<void> {
+  await connections.session(async ({ send }) => {
+    for (let look = 1; ; look++) {
+      const version = await versionOf(send, schema);
+      if (version === schemaVersion) return;
+      if (version !== undefined && version > schemaVersion) throw tooNew(place, schema, version);
+      try {
+        if (version === undefined) await createVersion(send, schema, place);
+        else await update(send, schema);
+      } catch (error) {
+        // Made by another process after the look.
+        const madeMeanwhile = ['23505', '42P06', '42P07', '40001', '40P01'].includes(codeOf(causeOf(error)));
+        if (!madeMeanwhile || look === looksMax) throw error;
+        await send({ text: 'ROLLBACK' });
+      }
+    }
+  });
+}
+
+/** Makes the row that is locked while the rest is made. */
+async function createVersion(send: PostgresSession['send'], schema: string, place: string): Promise<void> {
+  const literal = `'${schema.replaceAll("'", "''")}'`;
+  const [[row = []] = []] = await send({
+    text: `SELECT to_regnamespace(${literal}) IS NOT NULL,
+      EXISTS (SELECT 1 FROM pg_class WHERE relnamespace = to_regnamespace(${literal}) AND relname <> 'schema_version')`,
+  });
+  const [exists, isFilled] = row;
+  if (isFilled === true) {
+    throw new AmbitError(
+      'STORE_CORRUPT',
+      `postgres: ${place}: the schema ${schema} is another program's; name another namespace`,
+    );
+  }
+  // Whoever may not create a schema can be given one that is empty.
+  const create = exists === true ? '' : `CREATE SCHEMA ${schema};`;
+  await send({
+    text: `BEGIN; ${create}
+      CREATE TABLE ${schema}.schema_version (one boolean PRIMARY KEY DEFAULT true CHECK (one), version int NOT NULL);
+      INSERT INTO ${schema}.schema_version (version) VALUES (0);
+      COMMIT`,
+  });
+}
+
+async function update(send: PostgresSession['send'], schema: string): Promise<void> {
+  const locked = await send({
+    text: `BEGIN ISOLATION LEVEL READ COMMITTED; SELECT version FROM ${schema}.schema_version FOR UPDATE`,
+  });
+  const version = Number(locked.at(-1)?.[0]?.[0]);
+  const steps = migrations.slice(version).map((migration) => migration(schema));
+  if (steps.length > 0) steps.push(`UPDATE ${schema}.schema_version SET version = ${schemaVersion};`);
+  await send({ text: `${steps.join('\n')} COMMIT` });
+}
+
+function tooNew(place: string, schema: string, version: number): AmbitError {
+  return new AmbitError(
+    'STORE_SCHEMA_TOO_NEW',
+    `postgres: ${place}: ${schema} was written by a newer Ambit (schema ${version}, this one knows ${schemaVersion}); update Ambit`,
+  );
+}

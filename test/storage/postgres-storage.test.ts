@@ -1,0 +1,4 @@
+import { postgresBackend } from './backends.js';
+import { runContract } from './run-contract.js';
+
+runContract(postgresBackend.name, () => postgresBackend.createStore());
