@@ -40,6 +40,27 @@ export type {
   WebUser,
 } from './web/web-types.js';
 
+// Scopes: names, what goes in and what comes out
+export { daemonScope, flowScope, globalScope } from './scopes/scope-name-rules.js';
+export type {
+  EntryListOptions,
+  EntryOptions,
+  EntryQueryOptions,
+  ExpectOptions,
+  ScopeChange,
+  ScopeChanged,
+  ScopeCounts,
+  ScopeEntry,
+  ScopeExportOptions,
+  ScopeImportOptions,
+  ScopeLayer,
+  ScopeListOptions,
+  ScopeOptions,
+  Scopes,
+  ScopeSettings,
+  ScopeSummary,
+} from './scopes/scope-types.js';
+
 // Refusals are answered, errors are thrown
 export { httpStatusOf, type Refusal, type RefusalCode, type Refused } from './core/refusals.js';
 export { AmbitError, type AmbitErrorCode, type WriteOutcome } from './core/errors.js';

@@ -1,10 +1,12 @@
 import type { Capabilities, Durability, Storage } from './storage/storage.js';
 import { assertDurability, openStorage } from './open-storage.js';
+import type { Scopes, ScopeSettings } from './scopes/scope-types.js';
 import type { TaskSessions, TaskSettings } from './tasks/task-types.js';
 import type { WebSessions, WebSettings } from './web/web-types.js';
 import { AmbitError } from './core/errors.js';
 import { createEngine } from './engine/create-engine.js';
 import { dayMs } from './core/time.js';
+import { createScopes } from './scopes/scopes.js';
 import { createTaskSessions } from './tasks/task-sessions.js';
 import { createWebSessions } from './web/web-sessions.js';
 import { randomBytes } from 'node:crypto';
@@ -21,6 +23,7 @@ export interface AmbitOptions {
   readonly durability?: Durability['level'];
   readonly tasks?: TaskSettings;
   readonly web?: WebSettings;
+  readonly scopes?: ScopeSettings;
   /** How often records past their retention are deleted, in milliseconds; every minute unless said, `false` for never. */
   readonly sweepEveryMs?: number | false;
   /** Memory for cached records, in bytes; 64 MiB unless said. */
@@ -31,6 +34,7 @@ export interface AmbitOptions {
 export interface Ambit {
   readonly tasks: TaskSessions;
   readonly web: WebSessions;
+  readonly scopes: Scopes;
   /** What the store is, and what an acknowledged call survives. */
   readonly capabilities: Capabilities;
   /** Refuses what comes from now on, waits for what was accepted, and closes the store. */
@@ -82,27 +86,36 @@ export async function openAmbit(options: AmbitOptions): Promise<Ambit> {
   try {
     const isMemory = byUrl && storage.capabilities.name === 'memory';
     assertDurability(storage, options.durability ?? (isMemory ? 'none' : 'power'));
-    // 64 random bits: no two engines that ever share a store draw the same.
-    const instanceId = randomBytes(8).toString('base64url');
     const { cacheBytesMax } = options;
     const engine = createEngine(storage, {
-      instanceId,
+      instanceId: randomId(),
       ...(cacheBytesMax !== undefined && { cacheBytesMax }),
     });
     const tasks = createTaskSessions(engine, options.tasks);
     const web = createWebSessions(engine, options.web);
+    const { scopes, stop } = createScopes(engine, options.scopes, { faceId: randomId() });
     const { sweepEveryMs = sweepEveryMsDefault } = options;
-    const sweeper = sweepEveryMs === false ? undefined : startSweeper(() => tasks.sweep(), sweepEveryMs);
+    const sweep = async (): Promise<void> => {
+      await tasks.sweep();
+      await scopes.sweep();
+    };
+    const sweeper = sweepEveryMs === false ? undefined : startSweeper(sweep, sweepEveryMs);
     const close = async (): Promise<void> => {
+      stop();
       await sweeper?.stop();
       await engine.close();
     };
     let closed: Promise<void> | undefined;
-    return { tasks, web, capabilities: storage.capabilities, close: () => (closed ??= close()) };
+    return { tasks, web, scopes, capabilities: storage.capabilities, close: () => (closed ??= close()) };
   } catch (error) {
     await storage.close();
     throw error;
   }
+}
+
+/** 64 random bits: no two engines that ever share a store draw the same. */
+function randomId(): string {
+  return randomBytes(8).toString('base64url');
 }
 
 /** Every option by name: one that is mistyped must not quietly leave what it was to change as it is. */
@@ -111,6 +124,7 @@ const known: Readonly<Record<keyof AmbitOptions, true>> = {
   durability: true,
   tasks: true,
   web: true,
+  scopes: true,
   sweepEveryMs: true,
   cacheBytesMax: true,
 };
