@@ -20,7 +20,15 @@ const log = options.log === undefined ? 1 : openSync(options.log, 'a', 0o600);
  * @param {unknown} line
  */
 function say(line) {
-  writeSync(log, `${JSON.stringify(line)}\n`);
+  const bytes = Buffer.from(`${JSON.stringify(line)}\n`);
+  for (let written = 0; written < bytes.length;) {
+    try {
+      written += writeSync(log, bytes, written);
+    } catch (error) {
+      // A full pipe: whoever started this reads on.
+      if (/** @type {NodeJS.ErrnoException} */ (error).code !== 'EAGAIN') throw error;
+    }
+  }
 }
 
 async function begin() {
@@ -87,6 +95,48 @@ const scenarios = {
       say(answer.ok ? { sessionId: answer.session.sessionId } : { code: answer.refusal.code });
       if (!answer.ok) break;
     }
+    await close();
+  },
+
+  /**
+   * Makes `calls` calls of every kind on some sessions, `inFlight` at a time, and says of each when it was asked and
+   * when it was answered what, by the one monotonic clock of the machine. Kills itself in the middle where it is told to.
+   */
+  async record() {
+    const { tasks, close } = await openAmbit({ storage: options.storage, sweepEveryMs: false });
+    await begin();
+    let asked = 0;
+    const ask = async () => {
+      const id = asked++;
+      const session = Math.floor(Math.random() * options.sessionIds.length);
+      const sessionId = options.sessionIds[session];
+      const drawn = Math.random();
+      const calls = drawn < 0.1 ? 3 : 1;
+      // An id that others use as well: who comes second is answered as the first was.
+      const callId = drawn > 0.75 && drawn < 0.9 ? `call-${Math.floor(Math.random() * 40)}` : undefined;
+      // Closed only near the end: most calls are to find it open.
+      const late = id > options.calls * 0.9;
+      const kind = drawn < 0.9 ? 'use' : drawn < 0.985 ? 'get' : late ? 'close' : 'extend';
+      const input = {
+        kind,
+        ...(kind === 'use' && { calls, callId }),
+        ...(kind === 'extend' && { calls: 5 }),
+      };
+      say({ id, session, input, startedAt: Number(process.hrtime.bigint()) });
+      if (id === options.diesAt) process.kill(process.pid, 'SIGKILL');
+      const tools = Array(calls).fill('read_file');
+      const answer = await {
+        use: () => tasks.useBatch(sessionId, tools, callId === undefined ? {} : { callId }),
+        get: () => tasks.get(sessionId),
+        extend: () => tasks.extend(sessionId, { calls: 5 }),
+        close: () => tasks.close(sessionId),
+      }[kind]();
+      say({ id, answer, endedAt: Number(process.hrtime.bigint()) });
+    };
+    const caller = async () => {
+      while (asked < options.calls) await ask();
+    };
+    await Promise.all(Array.from({ length: options.inFlight }, caller));
     await close();
   },
 

@@ -43,6 +43,12 @@ const parts: Readonly<Record<string, Part>> = {
     tests: ['test/simulation/simulation.test.ts'],
     minutesMax: 30,
   },
+  history: {
+    about:
+      'recorded runs of several processes: their answers are those of one caller after the other (linearizable)',
+    tests: ['test/history/'],
+    minutesMax: 15,
+  },
   bugs: {
     about:
       'bugs put in on purpose: a test turns red for each, and the simulation finds those that schedules bring out',

@@ -7,6 +7,8 @@ import {
   toggleKey,
 } from './workload.js';
 import type { SimulatedStore, StoredState } from './simulated-store.js';
+import { checkLinearizable } from '../history/linearizability.js';
+import { outputOf, sessionModel, type SessionOperation } from '../history/session-model.js';
 import { makeTaskKeys, type UseRecord } from '../../src/tasks/task-records.js';
 import type { Key } from '../../src/core/keys.js';
 import type { Refused } from '../../src/core/refusals.js';
@@ -117,6 +119,8 @@ function sessionViolations({ store, observations }: Run, sessionId: string, name
   }
   for (const one of uses) found.push(...falseRefusal(one, seenDuring(states, one).map(valueOf), name));
   found.push(...readsOf(observations, sessionId, states, name));
+  const { callBudget } = valueOf(last);
+  found.push(...withoutOrder(observations, sessionId, callBudget, name));
   for (const { callId } of uses) {
     if (callId === undefined) continue;
     const key = [...store.history.keys()].find((one) => one.includes(callId) && one.includes(sessionId));
@@ -124,6 +128,40 @@ function sessionViolations({ store, observations }: Run, sessionId: string, name
       found.push(`${name}: ${callId} was charged twice`);
   }
   return found;
+}
+
+/** What callers heard of a session must be what one after the other would have heard. */
+function withoutOrder(
+  observations: readonly Observation[],
+  sessionId: string,
+  callBudget: number,
+  name: string,
+): string[] {
+  const history = observations
+    .filter((one) => one.sessionId === sessionId)
+    .flatMap((one) => operationOf(one) ?? []);
+  // Whoever knows the store's clock only roughly calls a session over a little before it is, and it may be set back
+  // before that was written down: it may be over for one and open for another.
+  const model = sessionModel({ callBudget, mayExpire: true, mayReopen: true });
+  const verdict = checkLinearizable(history, model);
+  if (verdict.ok) return [];
+  const stuck = JSON.stringify(verdict.stuckAt.slice(0, 3));
+  return [
+    `${name}: ${verdict.placed} of ${history.length} answers can be put in order, then none of ${stuck}`,
+  ];
+}
+
+function operationOf(one: Observation): SessionOperation | undefined {
+  const { kind, calls = 1, startedMs, endedMs, answer, callId } = one;
+  if (kind !== 'use' && kind !== 'get' && kind !== 'close') return undefined;
+  const input = kind === 'use' ? { kind, calls } : { kind };
+  let output = answer === undefined ? 'unknown' : outputOf(answer);
+  // It was asked more than once under its id: what became of the last time says nothing of those before.
+  if (output === 'none' && callId !== undefined) output = 'unknown';
+  if (output === 'none') return undefined;
+  if (output === 'unknown') return { input, startedAt: startedMs, endedAt: Number.POSITIVE_INFINITY };
+  const first = output.kind === 'granted' ? { ...output, replayed: false } : output;
+  return { input, output: first, startedAt: startedMs, endedAt: endedMs ?? Number.POSITIVE_INFINITY };
 }
 
 /** A refusal must have been true at some moment between question and answer. */
