@@ -16,11 +16,12 @@ export interface ProofChild {
   /** Lets it begin. */
   go(): void;
   readonly ended: Promise<number | null>;
+  kill(signal: NodeJS.Signals): void;
 }
 
-/** Starts a process that runs a scenario of `proof-child.js`; it ends with its test at the latest. */
-export function startChild(scenario: string, options: object): ProofChild {
-  const started = spawn(process.execPath, [childScript, scenario, JSON.stringify(options)], {
+/** Starts a process that runs a scenario of `proof-child.js`, or of another script; it ends with its test at the latest. */
+export function startChild(scenario: string, options: object, script: string = childScript): ProofChild {
+  const started = spawn(process.execPath, [script, scenario, JSON.stringify(options)], {
     stdio: ['pipe', 'pipe', 'inherit'],
   });
   onTestFinished(() => void started.kill('SIGKILL'));
@@ -39,6 +40,7 @@ export function startChild(scenario: string, options: object): ProofChild {
     },
     go: () => void started.stdin.write('go\n'),
     ended,
+    kill: (signal) => void started.kill(signal),
   };
 }
 

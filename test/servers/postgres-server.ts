@@ -27,7 +27,7 @@ const installing =
   'or name a server in AMBIT_TEST_POSTGRES_URL';
 
 /** As durable as a server that a user runs, and with room for every handle of the tests. */
-const settings: readonly string[] = [
+export const postgresSettings: readonly string[] = [
   'fsync=on',
   'full_page_writes=on',
   'synchronous_commit=on',
@@ -90,7 +90,7 @@ async function startLocally(
       '-D',
       data,
       ...optionsOf([
-        ...settings,
+        ...postgresSettings,
         ...extraSettings,
         `port=${port}`,
         'listen_addresses=127.0.0.1',
@@ -155,7 +155,7 @@ function runs(pids: readonly number[]): boolean {
 }
 
 /** Waits until the server answers, or says why it ended. */
-async function answering(url: string, server: ServerProcess): Promise<void> {
+export async function answering(url: string, server: ServerProcess): Promise<void> {
   let ended: string | undefined;
   void server.ended.then((said) => {
     ended = said;
@@ -178,7 +178,7 @@ async function answering(url: string, server: ServerProcess): Promise<void> {
 }
 
 /** PostgreSQL refuses to run as root: then it runs as `postgres`, or as `nobody`. */
-function identityForServer(): { uid?: number; gid?: number } {
+export function identityForServer(): { uid?: number; gid?: number } {
   if (process.getuid?.() !== 0) return {};
   for (const user of ['postgres', 'nobody']) {
     const [uid, gid] = ['-u', '-g'].map((flag) => spawnSync('id', [flag, user], { encoding: 'utf8' }));
@@ -190,7 +190,7 @@ function identityForServer(): { uid?: number; gid?: number } {
 }
 
 /** The directory of initdb and postgres, of the newest version there is. */
-function findBinaries(): string | undefined {
+export function findBinaries(): string | undefined {
   const configured = spawnSync('pg_config', ['--bindir'], { encoding: 'utf8' });
   const versions = versionsIn('/usr/lib/postgresql').map((version) => `/usr/lib/postgresql/${version}/bin`);
   const candidates = [...versions, ...(configured.status === 0 ? [configured.stdout.trim()] : [])];
@@ -226,7 +226,7 @@ async function startInDocker(extraSettings: readonly string[]): Promise<Postgres
       args: ['run', '--rm', '--name', name, '-p', `127.0.0.1:${port}:5432`].concat(
         environment.flatMap((variable) => ['-e', variable]),
         'postgres:17',
-        optionsOf([...settings, ...extraSettings]),
+        optionsOf([...postgresSettings, ...extraSettings]),
       ),
       stopSignal: 'SIGTERM',
     });
