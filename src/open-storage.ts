@@ -1,6 +1,6 @@
 import type { Durability, Storage } from './storage/storage.js';
 import { AmbitError } from './core/errors.js';
-import { parseStorageUrl, redactStorageUrl } from './core/storage-url.js';
+import { parseStorageUrl } from './core/storage-url.js';
 
 /** Opens the store that a URL names; the backend, and the database library it needs, is loaded only now. */
 export async function openStorage(url: string): Promise<Storage> {
@@ -23,11 +23,10 @@ export async function openStorage(url: string): Promise<Storage> {
       const { url: serverUrl, namespace } = location;
       return postgresStorage({ url: serverUrl, ...(namespace !== undefined && { namespace }) });
     }
-    default:
-      throw new AmbitError(
-        'INVALID_INPUT',
-        `storage URL ${JSON.stringify(redactStorageUrl(url))}: this version of Ambit has no ${location.kind} backend; use memory:, sqlite: or redis:`,
-      );
+    case 'file': {
+      const { fileStorage } = await import('./storage/file/file-storage.js');
+      return fileStorage(location);
+    }
   }
 }
 

@@ -10,6 +10,8 @@ export interface ExpiryQueue<T extends Expiring> {
   update(item: T): void;
   remove(item: T): void;
   first(): T | undefined;
+  /** At most `limit` items that expire at this time or before, in no order. They stay. */
+  until(expiresAtMs: number, limit: number): T[];
   clear(): void;
 }
 
@@ -68,6 +70,18 @@ export function createExpiryQueue<T extends Expiring>(): ExpiryQueue<T> {
     },
     remove,
     first: () => heap[0],
+    until(expiresAtMs, limit) {
+      const found: T[] = [];
+      // Below an item that expires later there is none that expires sooner.
+      const places = [0];
+      for (let place = places.pop(); place !== undefined && found.length < limit; place = places.pop()) {
+        const item = heap[place];
+        if (item === undefined || expiry(item) > expiresAtMs) continue;
+        found.push(item);
+        places.push(2 * place + 2, 2 * place + 1);
+      }
+      return found;
+    },
     clear() {
       heap = [];
     },

@@ -1,5 +1,6 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
+import { fileStorage } from 'ambit/file';
 import { memoryStorage } from 'ambit/memory';
 import { Redis } from 'ioredis';
 import { redisStorage } from 'ambit/redis';
@@ -40,6 +41,19 @@ function sqliteBackend(eventLoop: 'fast' | 'free'): Backend {
     },
   };
 }
+
+export const fileBackend: Backend = {
+  name: 'file',
+  createStore() {
+    const clock = fakeClock();
+    const directory = mkdtempSync(join(tmpdir(), 'ambit-file-'));
+    return {
+      clock,
+      open: () => fileStorage({ path: directory, clock }),
+      remove: () => rmSync(directory, { recursive: true, force: true }),
+    };
+  },
+};
 
 export const sqliteFastBackend: Backend = sqliteBackend('fast');
 export const sqliteFreeBackend: Backend = sqliteBackend('free');
@@ -89,6 +103,7 @@ const chosen: readonly string[] | undefined = process.env['AMBIT_TEST_BACKENDS']
 
 const all: readonly Backend[] = [
   memoryBackend,
+  fileBackend,
   sqliteFastBackend,
   sqliteFreeBackend,
   redisBackend,

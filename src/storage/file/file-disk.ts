@@ -1,0 +1,82 @@
+import { constants, writeSync } from 'node:fs';
+import { type FileHandle, open, readdir, rename, unlink } from 'node:fs/promises';
+
+/** A file that is open, as the store uses it. What fails rejects with the error of the system. */
+export interface DiskFile {
+  /** The number by which the system knows it, for its lock. */
+  readonly descriptor: number;
+  /**
+   * Writes at once. The page cache takes a group in a few microseconds, and a thread that did it would have to be woken
+   * for it; what takes long is the flush.
+   */
+  writeNow(bytes: Uint8Array, at: number): void;
+  write(bytes: Uint8Array, at: number): Promise<void>;
+  /** Fills the array from `at` on; answers how many bytes there were. */
+  read(into: Uint8Array, at: number): Promise<number>;
+  /** fdatasync: what was written is durable, and so is the length needed to read it. */
+  flush(): Promise<void>;
+  /** fsync: all of it, for a file that was just made. */
+  flushAll(): Promise<void>;
+  truncate(length: number): Promise<void>;
+  length(): Promise<number>;
+  close(): Promise<void>;
+}
+
+/** The calls of the operating system that the store makes on its files. Tests put another one in, which keeps a record. */
+export interface Disk {
+  /** Makes a file that is not there yet, readable by its owner only. */
+  create(path: string): Promise<DiskFile>;
+  open(path: string): Promise<DiskFile>;
+  /** The names in a directory. */
+  list(directory: string): Promise<string[]>;
+  rename(from: string, to: string): Promise<void>;
+  remove(path: string): Promise<void>;
+  /** Makes the names in a directory durable: without it, a file that was made or renamed may be gone after a power cut. */
+  flushDirectory(directory: string): Promise<void>;
+}
+
+export const realDisk: Disk = {
+  create: async (path) => diskFile(await open(path, 'wx+', 0o600)),
+  open: async (path) => diskFile(await open(path, 'r+')),
+  list: (directory) => readdir(directory),
+  rename,
+  remove: unlink,
+  async flushDirectory(directory) {
+    // Windows has no such thing, and needs none.
+    if (process.platform === 'win32') return;
+    const handle = await open(directory, constants.O_RDONLY);
+    try {
+      await handle.sync();
+    } finally {
+      await handle.close();
+    }
+  },
+};
+
+function diskFile(handle: FileHandle): DiskFile {
+  return {
+    descriptor: handle.fd,
+    writeNow(bytes, at) {
+      for (let done = 0; done < bytes.length;)
+        done += writeSync(handle.fd, bytes, done, bytes.length - done, at + done);
+    },
+    async write(bytes, at) {
+      for (let done = 0; done < bytes.length;)
+        done += (await handle.write(bytes, done, bytes.length - done, at + done)).bytesWritten;
+    },
+    async read(into, at) {
+      let done = 0;
+      while (done < into.length) {
+        const { bytesRead } = await handle.read(into, done, into.length - done, at + done);
+        if (bytesRead === 0) break;
+        done += bytesRead;
+      }
+      return done;
+    },
+    flush: () => handle.datasync(),
+    flushAll: () => handle.sync(),
+    truncate: (length) => handle.truncate(length),
+    length: async () => (await handle.stat()).size,
+    close: () => handle.close(),
+  };
+}

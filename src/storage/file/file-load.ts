@@ -1,0 +1,139 @@
+import { type AmbitError } from '../storage.js';
+import { closedFrame, endFrame, groupFrame, recordsFrame, sectorBytes } from './file-frames.js';
+import { type EntryReader, readEntries } from './file-entries.js';
+import { type FileHeader, readHeader } from './file-header.js';
+import { corrupt } from './file-errors.js';
+import type { DiskFile } from './file-disk.js';
+import { readFrames } from './file-reader.js';
+
+/** What a snapshot held. */
+export interface LoadedSnapshot {
+  readonly header: FileHeader;
+  readonly records: number;
+  /** Groups up to this one may be in it, so the journals must hold them all. */
+  readonly lastSequence: number;
+  readonly bytes: number;
+}
+
+/**
+ * Reads a snapshot. It was put under its name when it was whole and durable, so anything in it that is not as it was
+ * written is damage.
+ *
+ * @throws AmbitError `STORE_CORRUPT`, with the offset
+ */
+export async function loadSnapshot(
+  file: DiskFile,
+  path: string,
+  number: number,
+  reader: EntryReader,
+): Promise<LoadedSnapshot> {
+  const header = await readHeader(file, path, 'snapshot', number);
+  const frames = await readFrames(file, header.salt);
+  let records = 0;
+  for (let at = sectorBytes, sequence = 1; ; sequence++) {
+    const frame = await frames.frameAt(at);
+    if (frame === undefined || frame.header.sequence !== sequence)
+      throw corrupt(path, at, 'a checksum is wrong, or records are missing');
+    if (frame.header.kind === endFrame) {
+      if (frame.end !== frames.length) throw corrupt(path, frame.end, 'it goes on after its end');
+      const text = frame.text.toString('latin1');
+      if (Number(text) !== records)
+        throw corrupt(path, at, `it holds ${records} records and should hold ${text}`);
+      return { header, records, lastSequence: frame.header.durableSequence, bytes: frames.length };
+    }
+    const count = frame.header.kind === recordsFrame ? readEntries(frame.text, reader) : undefined;
+    if (count === undefined) throw corrupt(path, at, 'what it holds there is no list of records');
+    records += count;
+    at = frame.end;
+  }
+}
+
+/** What a journal held. */
+export interface LoadedJournal {
+  readonly header: FileHeader;
+  /** Where its frames end. */
+  readonly position: number;
+  /** Where its last frame begins, if it has one. */
+  readonly lastFrameAt: number | undefined;
+  readonly length: number;
+  /** Of its last frame; one less than its first where it has none. */
+  readonly lastSequence: number;
+  readonly groups: number;
+  /** Whether its last frame says that it was closed there. */
+  readonly closed: boolean;
+  /** Where what is no whole frame begins, if it is the remains of a group that was not acknowledged. */
+  readonly tornAt: number | undefined;
+}
+
+/** What the other files of a store say of a journal. */
+export interface JournalBounds {
+  /** Groups up to this one were durable: a journal that ends before is damaged. */
+  readonly atLeastTo: number;
+  /** The journal after it begins with the next one: whatever else lies in this one was never acknowledged. */
+  readonly endsWith: number | undefined;
+}
+
+/**
+ * Reads a journal. What is no whole frame ends it. That is as it should be for zeros, and for the remains of the last
+ * group, if the power was cut while it was written. It is damage where something tells that the group had been durable: a
+ * frame behind it that was written after that, a snapshot, or the next journal.
+ *
+ * @throws AmbitError `STORE_CORRUPT`, with the offset
+ */
+export async function loadJournal(
+  file: DiskFile,
+  path: string,
+  header: FileHeader,
+  bounds: JournalBounds,
+  reader: EntryReader,
+): Promise<LoadedJournal> {
+  const frames = await readFrames(file, header.salt);
+  const last = bounds.endsWith ?? Number.MAX_SAFE_INTEGER;
+  let at = sectorBytes;
+  let sequence = header.firstSequence;
+  let groups = 0;
+  let closed = false;
+  let lastFrameAt: number | undefined;
+  while (sequence <= last) {
+    const frame = await frames.frameAt(at);
+    if (frame === undefined || frame.header.sequence !== sequence) break;
+    if (frame.header.kind === groupFrame) {
+      if (readEntries(frame.text, reader) === undefined)
+        throw corrupt(path, at, 'what it holds there is no list of changes');
+      groups++;
+    } else if (frame.header.kind !== closedFrame) {
+      throw corrupt(path, at, 'it holds there what belongs into a snapshot');
+    }
+    closed = frame.header.kind === closedFrame;
+    lastFrameAt = at;
+    at = frame.end;
+    sequence++;
+  }
+  const found = {
+    header,
+    position: at,
+    lastFrameAt,
+    length: frames.length,
+    lastSequence: sequence - 1,
+    groups,
+    closed,
+  };
+  // One sector more than is written was always there before anything was.
+  if (at + sectorBytes > frames.length) throw corrupt(path, at, 'the file was cut short');
+  if (sequence <= bounds.atLeastTo || (bounds.endsWith !== undefined && sequence <= bounds.endsWith))
+    throw acknowledgedLost(path, at);
+  // The journal that came after says where this one ends; without a mark of that here it ended in a failure.
+  if (bounds.endsWith !== undefined && !closed) return { ...found, tornAt: undefined };
+  const tail = await frames.tailFrom(
+    at,
+    (behind) => behind.durableSequence >= sequence || behind.sequence < sequence,
+  );
+  if (tail.proofAt !== undefined) throw acknowledgedLost(path, at);
+  if (tail.dirtyAt !== undefined && bounds.endsWith !== undefined)
+    throw corrupt(path, tail.dirtyAt, 'it was closed, and something was written behind its end');
+  return { ...found, tornAt: tail.dirtyAt };
+}
+
+function acknowledgedLost(path: string, at: number): AmbitError {
+  return corrupt(path, at, 'a checksum is wrong, and what is damaged had been acknowledged');
+}

@@ -1,0 +1,94 @@
+import { AmbitError } from '../storage.js';
+import { closeSync, fsyncSync, ftruncateSync, openSync, readFileSync, writeSync } from 'node:fs';
+import { errnoOf, shown } from './file-errors.js';
+import { createRequire } from 'node:module';
+import { hostname } from 'node:os';
+import { join } from 'node:path';
+
+/** How long a process that opens a store waits for the one that has it: a restart overlaps with its predecessor. */
+export const lockWaitMsMax = 5_000;
+
+/** How often it asks. Asking costs a few microseconds; a longer pause would be felt when the owner lets go. */
+const askEveryMs = 20;
+
+/** The lock of a store, held until it is let go or the process ends, however it ends. */
+export interface StoreLock {
+  release(): void;
+}
+
+type TryLock = (descriptor: number) => boolean;
+
+/**
+ * Takes the store for this process. The lock is one of the operating system's, on a file that is never removed: it
+ * belongs to this one opening of the file, so a second opening in the same process is refused as well, and it is gone
+ * with the process. The file says who has it, for the message that others get.
+ *
+ * @throws AmbitError `STORE_LOCKED`, `MISSING_DEPENDENCY`, `STORE_UNSUPPORTED`
+ */
+export async function lockStore(directory: string, waitMsMax: number = lockWaitMsMax): Promise<StoreLock> {
+  const tryLock = loadTryLock();
+  const path = join(directory, 'lock');
+  const descriptor = openSync(path, 'a+', 0o600);
+  try {
+    const startMs = performance.now();
+    while (!locked(tryLock, descriptor, directory)) {
+      if (performance.now() - startMs >= waitMsMax) {
+        throw new AmbitError(
+          'STORE_LOCKED',
+          `file: ${shown(directory)} is in use by ${ownerIn(path)}; one process at a time may have it open: ` +
+            'end that one, or use a store that processes can share',
+        );
+      }
+      await new Promise((resolve) => setTimeout(resolve, askEveryMs));
+    }
+    signIn(descriptor);
+  } catch (error) {
+    closeSync(descriptor);
+    throw error;
+  }
+  return { release: () => closeSync(descriptor) };
+}
+
+function locked(tryLock: TryLock, descriptor: number, directory: string): boolean {
+  try {
+    return tryLock(descriptor);
+  } catch (error) {
+    throw new AmbitError(
+      'STORE_UNSUPPORTED',
+      `file: ${shown(directory)} is on a file system that locks no files (${errnoOf(error) ?? String(error)}); use a local disk`,
+      { cause: error },
+    );
+  }
+}
+
+/** The line of whoever has the lock. It is words for people: nothing is decided by it. */
+function signIn(descriptor: number): void {
+  const line = `process ${process.pid} on ${hostname()}, since ${new Date().toISOString()}\n`;
+  try {
+    ftruncateSync(descriptor);
+    writeSync(descriptor, line);
+    fsyncSync(descriptor);
+  } catch {
+    // A full disk: the lock holds all the same.
+  }
+}
+
+function ownerIn(path: string): string {
+  const line = readFileSync(path, 'utf8').slice(0, 200).trim();
+  return line === '' ? 'another process' : shown(line);
+}
+
+function loadTryLock(): TryLock {
+  try {
+    // A package without types, compiled for each platform, which only those need who use this backend.
+    const require = createRequire(import.meta.url);
+    return (require('fs-native-extensions') as { tryLock: TryLock }).tryLock;
+  } catch (error) {
+    const said = error instanceof Error ? (error.message.split('\n')[0] ?? '') : String(error);
+    throw new AmbitError(
+      'MISSING_DEPENDENCY',
+      `file: fs-native-extensions does not load (${said}); run \`npm install fs-native-extensions\`, or use another store`,
+      { cause: error },
+    );
+  }
+}

@@ -1,0 +1,200 @@
+import { continueJournal, type Journal, prepareJournal } from './file-journal.js';
+import { corrupt, shown } from './file-errors.js';
+import type { Disk, DiskFile } from './file-disk.js';
+import { type FileHeader, readHeader } from './file-header.js';
+import { type LoadedJournal, loadJournal, loadSnapshot, type LoadedSnapshot } from './file-load.js';
+import { listFiles, pathOf, type StoreFiles } from './file-names.js';
+import { createFileRecords, type FileRecords } from './file-records.js';
+import { basename, join } from 'node:path';
+import { randomUUID } from 'node:crypto';
+
+/** A store whose files have been read. */
+export interface OpenedFiles {
+  readonly storeId: string;
+  readonly records: FileRecords;
+  readonly journal: Journal;
+  /** Of the last frame: all of them are durable. */
+  readonly sequence: number;
+  /** Whether the store was closed, and not left by a process that died. */
+  readonly closed: boolean;
+  /** The snapshot that was read, 0 if none was. */
+  readonly snapshot: { readonly number: number; readonly bytes: number };
+  /** Groups read from journals. */
+  readonly groups: number;
+  /** Bytes of journals before the last one. */
+  readonly olderBytes: number;
+  /** What is to be told of the opening: remains that were cut. */
+  readonly report: string | undefined;
+}
+
+/**
+ * Reads the files of a store, or makes those of a new one. The caller has its lock.
+ *
+ * @throws AmbitError `STORE_CORRUPT`, `STORE_SCHEMA_TOO_NEW`; and what the disk throws
+ */
+export async function openFiles(disk: Disk, directory: string): Promise<OpenedFiles> {
+  const files = await listFiles(disk, directory);
+  for (const name of files.unfinished) await disk.remove(join(directory, name));
+  const records = createFileRecords();
+  if (files.snapshots.length === 0 && files.journals.length === 0) {
+    const storeId = randomUUID();
+    const prepared = await prepareJournal(disk, directory, { number: 1, firstSequence: 1, storeId });
+    const journal = await prepared.publish();
+    return {
+      storeId,
+      records,
+      journal,
+      sequence: 0,
+      closed: true,
+      snapshot: { number: 0, bytes: 0 },
+      groups: 0,
+      olderBytes: 0,
+      report: undefined,
+    };
+  }
+  return readStore(disk, directory, files, records);
+}
+
+async function readStore(
+  disk: Disk,
+  directory: string,
+  files: StoreFiles,
+  records: FileRecords,
+): Promise<OpenedFiles> {
+  const newest = files.snapshots.at(-1);
+  const base = newest ?? 1;
+  const numbers = files.journals.filter((number) => number >= base);
+  assertComplete(directory, base, numbers, files);
+  const opened: { path: string; file: DiskFile; header: FileHeader }[] = [];
+  try {
+    let snapshot: LoadedSnapshot | undefined;
+    if (newest !== undefined) snapshot = await readSnapshot(disk, directory, newest, records);
+    for (const number of numbers) {
+      const path = pathOf(directory, 'journal', number);
+      const file = await disk.open(path);
+      // Listed before its header is read: whatever is listed is closed if this fails.
+      const listed = { path, file, header: undefined as unknown as FileHeader };
+      opened.push(listed);
+      listed.header = await readHeader(file, path, 'journal', number);
+    }
+    const loaded: LoadedJournal[] = [];
+    for (const [index, { path, file, header }] of opened.entries()) {
+      const storeId = snapshot?.header.storeId ?? opened[0]?.header.storeId;
+      if (header.storeId !== storeId) throw corrupt(path, 0, 'it belongs to another store');
+      if (index === 0 && snapshot && snapshot.header.firstSequence !== header.firstSequence)
+        throw corrupt(path, 0, 'it does not begin where the snapshot of its number was taken');
+      const expected = loaded.at(-1)?.lastSequence;
+      if (expected !== undefined && header.firstSequence !== expected + 1)
+        throw corrupt(path, 0, 'it does not go on where the journal before it ends');
+      const next = opened[index + 1]?.header;
+      const bounds = {
+        atLeastTo: next ? 0 : (snapshot?.lastSequence ?? 0),
+        endsWith: next && next.firstSequence - 1,
+      };
+      loaded.push(await loadJournal(file, path, header, bounds, records));
+    }
+    return await continueStore(disk, directory, { files, base, records, snapshot, opened, loaded });
+  } catch (error) {
+    for (const { file } of opened) await file.close().catch(() => undefined);
+    throw error;
+  }
+}
+
+interface ReadStore {
+  readonly files: StoreFiles;
+  readonly base: number;
+  readonly records: FileRecords;
+  readonly snapshot: LoadedSnapshot | undefined;
+  readonly opened: readonly { readonly path: string; readonly file: DiskFile }[];
+  readonly loaded: readonly LoadedJournal[];
+}
+
+/** Makes the last journal ready to be written to, and removes what is no longer needed. */
+async function continueStore(disk: Disk, directory: string, read: ReadStore): Promise<OpenedFiles> {
+  const { files, base, records, snapshot, opened, loaded } = read;
+  const [last, lastLoaded] = [opened.at(-1), loaded.at(-1)];
+  // assertComplete has seen to it that there is one.
+  if (!last || !lastLoaded) throw corrupt(directory, 0, 'it has no journal');
+  const report = await settle(last, lastLoaded);
+  for (const { file } of opened.slice(0, -1)) await file.close();
+  const { header, position, length, lastSequence, closed } = lastLoaded;
+  for (const number of files.journals)
+    if (number < base) await disk.remove(pathOf(directory, 'journal', number));
+  for (const number of files.snapshots)
+    if (number < base) await disk.remove(pathOf(directory, 'snapshot', number));
+  return {
+    storeId: header.storeId,
+    records,
+    journal: continueJournal(disk, { file: last.file, header, path: last.path, position, length }),
+    sequence: lastSequence,
+    closed,
+    snapshot: { number: snapshot?.header.number ?? 0, bytes: snapshot?.bytes ?? 0 },
+    groups: loaded.reduce((sum, { groups }) => sum + groups, 0),
+    olderBytes: loaded.slice(0, -1).reduce((sum, one) => sum + one.position, 0),
+    report,
+  };
+}
+
+/**
+ * Makes what was read durable, and cuts the remains of a group that was not acknowledged.
+ *
+ * The last group may lie in the page cache alone, because its process died before its flush, or, worse, after a flush
+ * that failed: the system then takes the pages for clean. So it is written again.
+ */
+async function settle(
+  { path, file }: { readonly path: string; readonly file: DiskFile },
+  { lastFrameAt, position, length, tornAt }: LoadedJournal,
+): Promise<string | undefined> {
+  if (lastFrameAt !== undefined) {
+    const last = Buffer.alloc(position - lastFrameAt);
+    await file.read(last, lastFrameAt);
+    await file.write(last, lastFrameAt);
+  }
+  if (tornAt !== undefined) {
+    const zeros = Buffer.alloc(1_048_576);
+    for (let at = position; at < length; at += zeros.length)
+      await file.write(zeros.subarray(0, Math.min(zeros.length, length - at)), at);
+  }
+  await file.flushAll();
+  if (tornAt === undefined) return undefined;
+  return (
+    `file: ${shown(path)}: cut at byte ${position}: what followed (from byte ${tornAt}) was no whole group, ` +
+    'as a crash leaves it; no group before it is touched'
+  );
+}
+
+async function readSnapshot(
+  disk: Disk,
+  directory: string,
+  number: number,
+  records: FileRecords,
+): Promise<LoadedSnapshot> {
+  const path = pathOf(directory, 'snapshot', number);
+  const file = await disk.open(path);
+  try {
+    return await loadSnapshot(file, path, number, records);
+  } finally {
+    await file.close();
+  }
+}
+
+/** Every journal from the newest snapshot on must be there: one that is missing would refund what was counted in it. */
+function assertComplete(
+  directory: string,
+  base: number,
+  numbers: readonly number[],
+  { snapshots, journals }: StoreFiles,
+): void {
+  if (snapshots.length === 0 && journals[0] !== 1) {
+    throw corrupt(pathOf(directory, 'snapshot', journals[0] ?? 1), 0, 'it is missing');
+  }
+  const last = numbers.at(-1) ?? base;
+  for (let number = base; number <= last; number++) {
+    if (!numbers.includes(number)) throw corrupt(pathOf(directory, 'journal', number), 0, 'it is missing');
+  }
+}
+
+/** The name of a file, as a person sees it in the directory. */
+export function nameOf(path: string): string {
+  return shown(basename(path));
+}
