@@ -2,6 +2,7 @@ import { cpSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } f
 import { dirname, join, relative } from 'node:path';
 import type { Mutant, Patch } from './mutants.js';
 import { fileURLToPath } from 'node:url';
+import { inject } from 'vitest';
 import { spawn } from 'node:child_process';
 import ts from 'typescript';
 
@@ -38,7 +39,9 @@ export function plant(name: string, patches: readonly Patch[], built: boolean): 
     writeFileSync(path, pieces.join(wrong));
   }
   if (built) compile(tree);
-  writeFileSync(join(tree, 'vitest.config.mjs'), configuration(tree));
+  // Without a bug it may be the first to ask for a server; with one, a test that hangs is not waited for.
+  const testTimeout = patches.length === 0 ? 60_000 : 10_000;
+  writeFileSync(join(tree, 'vitest.config.mjs'), configuration(tree, testTimeout));
   return tree;
 }
 
@@ -61,7 +64,7 @@ export async function runTests(tree: string, { test, caughtBy }: Mutant): Promis
   args.push('--reporter=json', `--outputFile=${result}`);
   const { VITEST: _, VITEST_POOL_ID: __, VITEST_WORKER_ID: ___, ...env } = process.env;
   const child = spawn(process.execPath, args, { cwd: tree, env, stdio: ['ignore', 'pipe', 'pipe'] });
-  const giveUp = setTimeout(() => void child.kill('SIGKILL'), 90_000);
+  const giveUp = setTimeout(() => void child.kill('SIGKILL'), 150_000);
   let printed = '';
   child.stdout.on('data', (chunk: Buffer) => (printed += chunk.toString()));
   child.stderr.on('data', (chunk: Buffer) => (printed += chunk.toString()));
@@ -92,7 +95,7 @@ function readVerdict(result: string): Pick<Verdict, 'passed' | 'failed' | 'why'>
 }
 
 /** As the project's own configuration, for one tree: doors lead to its sources, and nothing is built first. */
-function configuration(tree: string): string {
+function configuration(tree: string, testTimeout: number): string {
   const { exports } = JSON.parse(readFileSync(join(tree, 'package.json'), 'utf8')) as {
     exports: Record<string, { default: string } | string>;
   };
@@ -102,7 +105,14 @@ function configuration(tree: string): string {
     const find = `new RegExp(${JSON.stringify(`^ambit${door.slice(1)}$`)})`;
     return [`{ find: ${find}, replacement: ${JSON.stringify(join(tree, source))} }`];
   });
-  const test = { include: ['test/**/*.test.ts'], pool: 'forks', testTimeout: 10_000, hookTimeout: 10_000 };
+  const test = {
+    include: ['test/**/*.test.ts'],
+    pool: 'forks',
+    testTimeout,
+    hookTimeout: testTimeout,
+    // The servers of this run are those of the runs within it.
+    provide: { serversUrl: inject('serversUrl') },
+  };
   return `export default { resolve: { alias: [${alias.join(', ')}] }, test: ${JSON.stringify(test)} };\n`;
 }
 

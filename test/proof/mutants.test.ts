@@ -30,7 +30,7 @@ test('the tests that are to catch the bugs are green without them', { timeout: 3
   expect(unknown, 'bugs whose tests do not exist').toEqual([]);
 });
 
-test.each(mutants)('$bug: a test turns red', { timeout: 150_000 }, async (mutant) => {
+test.each(mutants)('$bug: a test turns red', { timeout: 180_000 }, async (mutant) => {
   const tree = plant(slug(mutant.bug), mutant.patches, mutant.built === true);
   const { failed, why, printed } = await runTests(tree, mutant);
   expect(failed.length, `nothing noticed the bug\n${printed}`).toBeGreaterThan(0);

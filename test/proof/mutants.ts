@@ -105,7 +105,7 @@ export const mutants: readonly Mutant[] = [
       },
     ],
     test: 'test/proof/hammer.test.ts',
-    caughtBy: 'sqlite free 8 of them call',
+    caughtBy: "sqlite free' 8 of them call",
     built: true,
   },
   {
