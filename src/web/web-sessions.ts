@@ -18,9 +18,18 @@ export function createWebSessions(engine: Engine, settings: WebSettings = {}): W
   return sessionsOf(engine, '', settings);
 }
 
+/** The service under a face, for the middlewares of servers: they have ids and cookies of their own. */
+export function serviceOf(web: WebSessions): WebService {
+  const service = services.get(web);
+  if (!service) throw new TypeError('web must be the `web` of an open Ambit, or what its `named` answered');
+  return service;
+}
+
+const services = new WeakMap<WebSessions, WebService>();
+
 function sessionsOf(engine: Engine, name: string, settings: WebSettings): WebSessions {
   const service = createWebService(engine, name, checkSettings(settings));
-  return {
+  const web: WebSessions = {
     ...lifeOf(service),
     async addFlash(id, input) {
       const checked = checkFlash(input);
@@ -56,6 +65,8 @@ function sessionsOf(engine: Engine, name: string, settings: WebSettings): WebSes
     },
     named: (other, otherSettings = settings) => sessionsOf(engine, checkName(other), otherSettings),
   };
+  services.set(web, service);
+  return web;
 }
 
 /** What {@link hashOf} makes: a handle may come from a form. */

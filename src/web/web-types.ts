@@ -173,7 +173,10 @@ export interface WebSessions {
   count(): Promise<{ readonly ok: true; readonly count: number } | Refused>;
   /** Ends all sessions that there are when their turn comes, piece by piece. */
   clear(): Promise<{ readonly ok: true; readonly destroyed: number } | Refused>;
-  /** Deletes what has expired, in bounded batches, and says how many sessions that were. Runs by itself, too. */
+  /**
+   * Deletes what has expired, in bounded batches, and says how many sessions that were; a store elsewhere remembers for a
+   * while those that were ended, and they count then. Runs by itself, too.
+   */
   sweep(): Promise<{ readonly ok: true; readonly sessions: number } | Refused>;
   /** Sessions of their own on the same store, with settings of their own: another server's, another cookie's. */
   named(name: string, settings?: WebSettings): WebSessions;

@@ -1,0 +1,277 @@
+import { type Session, type SessionData, Store } from 'express-session';
+import { changesBetween } from '../../web/merge-rules.js';
+import type { Data } from '../../web/web-records.js';
+import { dataOf } from '../../web/web-session.js';
+import { httpStatusOf, type Refusal, type Refused } from '../../core/refusals.js';
+import type { Json } from '../../core/json.js';
+import { serviceOf } from '../../web/web-sessions.js';
+import { walkSessions } from '../../web/web-listing.js';
+import type { WebService } from '../../web/web-service.js';
+import type { WebSessions, WebUser } from '../../web/web-types.js';
+
+/** What {@link expressStore} may be told. */
+export interface ExpressStoreOptions {
+  /**
+   * Whose a session is, read from its data at each save. Then `web.listForUser` and `web.destroyAllForUser` know it.
+   * Nobody's, unless given.
+   */
+  readonly userOf?: (session: SessionData) => WebUser | undefined;
+}
+
+/** A store with everything that express-session knows of. */
+export type ExpressStore = Store & Required<Pick<Store, 'all' | 'length' | 'clear' | 'touch'>>;
+
+/** What express-session hands to the error handler of the app. */
+export interface ExpressSessionError extends Error {
+  readonly code: Refusal['code'];
+  /** What Express answers with. */
+  readonly status: number;
+  readonly refusal: Refusal;
+}
+
+/**
+ * Keeps the sessions of express-session. Requests at once are merged as `web.save` does; a session that was destroyed is
+ * not revived by a request that was slower; ids are hashed at rest, so `all` answers a list and no ids.
+ *
+ * A session lives as long as its cookie: `cookie.maxAge`, or `idleMs` of the web settings where the cookie has none, and
+ * at most `absoluteMs`. What a save cannot do is an {@link ExpressSessionError}. That the session is gone is one for
+ * `session.save(callback)`; at the end of a response, which is sent by then, it is none.
+ *
+ * @throws TypeError where `web` is not the `web` of an open Ambit
+ * @example
+ * ```ts
+ * import { openAmbit } from 'ambit';
+ * import { expressStore } from 'ambit/express';
+ * import express from 'express';
+ * import session from 'express-session';
+ *
+ * const ambit = await openAmbit({ storage: 'sqlite:./app.db' });
+ * const app = express();
+ * app.use(
+ *   session({
+ *     store: expressStore(ambit.web),
+ *     secret: process.env['SESSION_SECRET'] ?? '',
+ *     resave: false,
+ *     saveUninitialized: false,
+ *   }),
+ * );
+ * ```
+ */
+export function expressStore(web: WebSessions, options: ExpressStoreOptions = {}): ExpressStore {
+  const { userOf } = options;
+  if (userOf !== undefined && typeof userOf !== 'function') throw new TypeError('userOf must be a function');
+  return new AmbitStore(serviceOf(web), web, userOf);
+}
+
+type Done = ((error?: unknown) => void) | undefined;
+
+/** What is known of a session object that was loaded or saved. */
+interface Held {
+  /** What its next save is compared with. */
+  base: Data;
+  /** The save under way: two saves of one object run one after the other. */
+  saving: Promise<unknown>;
+}
+
+class AmbitStore extends Store implements ExpressStore {
+  readonly #service: WebService;
+  readonly #web: WebSessions;
+  readonly #userOf: ExpressStoreOptions['userOf'];
+  /** As long as the object lives. */
+  readonly #held: WeakMap<object, Held> = new WeakMap();
+
+  constructor(service: WebService, web: WebSessions, userOf: ExpressStoreOptions['userOf']) {
+    super();
+    this.#service = service;
+    this.#web = web;
+    this.#userOf = userOf;
+  }
+
+  override get(id: string, done: (error: unknown, session?: SessionData | null) => void): void {
+    void this.#answer(done, async () => {
+      const found = await this.#service.load(id, false);
+      if (!found.ok) throw errorOf(found);
+      if (!found.record) return null;
+      const { data, beside } = found.record;
+      const loaded = sessionOf(data, beside);
+      this.#held.set(loaded, { base: data, saving: Promise.resolve() });
+      return loaded;
+    });
+  }
+
+  /** Express makes its session object from the one that `get` answered: what is known of one is known of the other. */
+  override createSession(...[req, loaded]: Parameters<Store['createSession']>): Session & SessionData {
+    const made = super.createSession(req, loaded);
+    const held = this.#held.get(loaded);
+    if (held) this.#held.set(made, held);
+    return made;
+  }
+
+  override set(id: string, session: SessionData, done?: Done): void {
+    void this.#answer(done, async () => {
+      const brought = this.#broughtBy(session);
+      const held = this.#held.get(session);
+      if (!held) {
+        const created = this.#create(id, session, brought);
+        this.#held.set(session, { base: brought.data, saving: created.catch(ignore) });
+        return created;
+      }
+      const isEnd = isEndOfResponse(done);
+      const saved = held.saving.then(() => this.#save(id, held, brought, isEnd));
+      held.saving = saved.catch(ignore);
+      return saved;
+    });
+  }
+
+  override touch(id: string, session: SessionData, done?: Done): void {
+    void this.#answer(done, async () => {
+      const { cookie, idleMs } = leftOf(session.cookie);
+      if (isOver(idleMs)) return this.#destroy(id);
+      const { settings } = this.#service;
+      const touched = await this.#service.save(id, {
+        base: {},
+        changes: [],
+        beside: cookie,
+        idleMs: idleMs ?? settings.idleMs,
+      });
+      // A touch revives nobody, and is no reason to fail.
+      if (!touched.ok && touched.refusal.code !== 'SESSION_NOT_FOUND') throw errorOf(touched);
+    });
+  }
+
+  override destroy(id: string, done?: Done): void {
+    void this.#answer(done, () => this.#destroy(id));
+  }
+
+  override all(done: (error: unknown, sessions?: SessionData[] | null) => void): void {
+    void this.#answer(done, async () => {
+      const sessions: SessionData[] = [];
+      const walked = await walkSessions(this.#service, ({ data, beside }) => {
+        sessions.push(sessionOf(data, beside));
+      });
+      if (!walked.ok) throw errorOf(walked);
+      return sessions;
+    });
+  }
+
+  override length(done: (error: unknown, length?: number) => void): void {
+    void this.#answer(done, async () => {
+      const counted = await this.#web.count();
+      if (!counted.ok) throw errorOf(counted);
+      return counted.count;
+    });
+  }
+
+  override clear(done?: Done): void {
+    void this.#answer(done, async () => {
+      const cleared = await this.#web.clear();
+      if (!cleared.ok) throw errorOf(cleared);
+    });
+  }
+
+  #broughtBy(session: SessionData): Brought {
+    const { cookie, ...data } = session;
+    const user = this.#userOf === undefined ? undefined : (this.#userOf(session) ?? null);
+    return { data: dataOf(data), user, ...leftOf(cookie) };
+  }
+
+  /** A session that Express has just made must be new; one that somebody wrote by hand replaces what is there. */
+  async #create(id: string, session: SessionData, { data, user, cookie, idleMs }: Brought): Promise<void> {
+    if (isOver(idleMs)) return this.#destroy(id);
+    const isNew =
+      (session as { readonly req?: { readonly sessionStore?: unknown } }).req?.sessionStore === this;
+    const created = await this.#service.create(id, {
+      data,
+      user: user ?? undefined,
+      beside: cookie,
+      id: isNew ? 'absent' : 'any',
+      ...(idleMs !== undefined && { idleMs }),
+    });
+    if (!created.ok) throw errorOf(created);
+  }
+
+  async #save(
+    id: string,
+    held: Held,
+    { data, user, cookie, idleMs }: Brought,
+    isSent: boolean,
+  ): Promise<void> {
+    if (isOver(idleMs)) return this.#destroy(id);
+    const saved = await this.#service.save(id, {
+      base: held.base,
+      changes: changesBetween(held.base, data),
+      beside: cookie,
+      idleMs: idleMs ?? this.#service.settings.idleMs,
+      ...(user !== undefined && { user }),
+    });
+    if (saved.ok) held.base = data;
+    else if (!isSent || saved.refusal.code !== 'SESSION_NOT_FOUND') throw errorOf(saved);
+  }
+
+  async #destroy(id: string): Promise<void> {
+    const destroyed = await this.#service.destroy(id);
+    if (!destroyed.ok) throw errorOf(destroyed);
+  }
+
+  /** Calls back outside of the promise: what a callback throws is its own, and no rejection of ours. */
+  async #answer<T>(
+    done: ((error: unknown, value?: T) => void) | undefined,
+    work: () => Promise<T>,
+  ): Promise<void> {
+    let call: () => void;
+    try {
+      const value = await work();
+      call = () => done?.(null, value);
+    } catch (error) {
+      call = () => done?.(error);
+    }
+    if (done) setImmediate(call);
+  }
+}
+
+/** What a session object brings to its save. */
+interface Brought extends Cookie {
+  readonly data: Data;
+  /** As it was, unless given; `null` for nobody's. */
+  readonly user: WebUser | null | undefined;
+}
+
+interface Cookie {
+  readonly cookie: Json;
+  /** What is left of it; nothing for one that lasts as long as the browser. */
+  readonly idleMs: number | undefined;
+}
+
+/** @param cookie there is none in a session that somebody wrote by hand */
+function leftOf(cookie: SessionData['cookie'] | undefined): Cookie {
+  if (!cookie) return { cookie: null, idleMs: undefined };
+  const { expires } = cookie as { expires?: Date | string | false | null };
+  const leftMs = expires ? Math.round(new Date(expires).getTime() - Date.now()) : Number.NaN;
+  const idleMs = Number.isFinite(leftMs) ? leftMs : undefined;
+  return { cookie: JSON.parse(JSON.stringify(cookie)) as Json, idleMs };
+}
+
+function isOver(idleMs: number | undefined): boolean {
+  return idleMs !== undefined && idleMs <= 0;
+}
+
+/** A session as Express expects it from a store: its own copy, with a cookie. */
+function sessionOf(data: Data, beside: Json): SessionData {
+  const copy = JSON.parse(JSON.stringify(data)) as object;
+  return { ...copy, ...(beside !== null && { cookie: beside }) } as unknown as SessionData;
+}
+
+/**
+ * Whether Express saves at the end of a response. An error would then cut the connection on what may not have left yet,
+ * for a user who has logged out elsewhere meanwhile. It calls its callback so; a handler that asks is told.
+ */
+function isEndOfResponse(done: Done): boolean {
+  return done?.name === 'onsave';
+}
+
+function errorOf({ refusal }: Refused): ExpressSessionError {
+  const error = new Error(`session: ${refusal.message}`);
+  return Object.assign(error, { code: refusal.code, status: httpStatusOf(refusal.code), refusal });
+}
+
+function ignore(): void {}
