@@ -23,7 +23,8 @@ export async function openStorage(url: string): Promise<Storage> {
       const { url: serverUrl, namespace } = location;
       return postgresStorage({ url: serverUrl, ...(namespace !== undefined && { namespace }) });
     }
-    case 'file': {
+    // file: what is none of the others.
+    default: {
       const { fileStorage } = await import('./storage/file/file-storage.js');
       return fileStorage(location);
     }

@@ -73,12 +73,13 @@ export function createExpiryQueue<T extends Expiring>(): ExpiryQueue<T> {
     until(expiresAtMs, limit) {
       const found: T[] = [];
       // Below an item that expires later there is none that expires sooner.
-      const places = [0];
-      for (let place = places.pop(); place !== undefined && found.length < limit; place = places.pop()) {
-        const item = heap[place];
+      const positions = [0];
+      while (positions.length > 0 && found.length < limit) {
+        const position = positions.pop() as number;
+        const item = heap[position];
         if (item === undefined || expiry(item) > expiresAtMs) continue;
         found.push(item);
-        places.push(2 * place + 2, 2 * place + 1);
+        positions.push(2 * position + 2, 2 * position + 1);
       }
       return found;
     },
