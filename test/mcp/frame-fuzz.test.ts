@@ -184,6 +184,8 @@ async function forward(
     client: { input, output },
     server: { input: serverInput, output: serverOutput },
     onClientEnd: () => void serverOutput.end(),
+    // This server answers nothing.
+    limits: { answersWaitMsMax: 1 },
   });
   for (const line of lines) input.write(line);
   input.end();
