@@ -17,8 +17,8 @@ export interface RedisServer extends RunningServer {
   readonly port: number;
   /** SIGKILL: no farewell to any client, no last flush. */
   kill(): Promise<void>;
-  /** Starts it again, on the same port and data, with these settings on top. */
-  start(moreSettings?: readonly string[]): Promise<void>;
+  /** Starts it again, on the same port and data, with these settings on top; resolves when it can be used, or answers. */
+  start(moreSettings?: readonly string[], until?: 'ready' | 'any answer'): Promise<void>;
   /** SIGSTOP and SIGCONT: it keeps its connections and says nothing. */
   pause(): void;
   resume(): void;
@@ -74,7 +74,7 @@ async function startIn(
   let port = options.port ?? (await freePort());
   let server: ServerProcess | undefined;
   const urlOf = (): string => `redis://${password === undefined ? '' : `:${password}@`}127.0.0.1:${port}`;
-  const start = async (moreSettings: readonly string[] = []): Promise<void> => {
+  const start: RedisServer['start'] = async (moreSettings = [], until = 'ready') => {
     const directory = join(guard.directory, String(port));
     mkdirSync(directory, { recursive: true });
     const settings = [
@@ -90,7 +90,7 @@ async function startIn(
     // Its own way of taking a configuration; `--save` alone means no snapshots.
     const args = settings.flatMap((setting) => (setting === '--save' ? ['--save', ''] : setting.split(' ')));
     server = await guard.start({ command: program, args, stopSignal: 'SIGKILL' });
-    await answering(urlOf(), server);
+    await answering(urlOf(), server, until);
   };
   for (let attempt = 1; ; attempt++) {
     try {
@@ -120,18 +120,20 @@ async function startIn(
 }
 
 /** Waits until the server answers, or says why it ended. */
-async function answering(url: string, server: ServerProcess): Promise<void> {
+async function answering(url: string, server: ServerProcess, until: 'ready' | 'any answer'): Promise<void> {
   let ended: string | undefined;
   void server.ended.then((said) => {
     ended = said;
   });
   for (let attempt = 0; attempt < 600; attempt++) {
     if (ended !== undefined) throw new Error(`Redis did not start: ${ended.trim().split('\n').at(-1)}`);
-    const client = new Redis(url, { lazyConnect: true, retryStrategy: () => null });
+    const enableReadyCheck = until === 'ready';
+    const client = new Redis(url, { lazyConnect: true, enableReadyCheck, retryStrategy: () => null });
     client.on('error', () => undefined);
     try {
       await client.connect();
-      await client.ping();
+      // `INFO` is answered while it loads, `PING` is not.
+      await (enableReadyCheck ? client.ping() : client.info('server'));
       return;
     } catch {
       await new Promise((resolve) => setTimeout(resolve, 50));

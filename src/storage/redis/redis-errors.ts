@@ -20,7 +20,6 @@ const advice: Readonly<Record<string, string>> = {
   NOAUTH: 'it wants a password; put it into the URL',
   WRONGPASS: 'the user name or the password is wrong',
   NOPERM: 'this user may not run the commands that Ambit needs; see docs/redis.md',
-  WRONGTYPE: 'the namespace holds keys of another program; choose another namespace',
 };
 
 /** The first word of an error that Redis answered, or undefined for any other error. */
@@ -49,6 +48,7 @@ export function unavailable(server: string, error: unknown, sent: boolean): Ambi
   const schema = /^AMBITSCHEMA (\S*)/.exec(line)?.[1];
   if (schema !== undefined) return wrongSchema(server, schema);
   const code = codeOf(error);
+  if (code === 'WRONGTYPE') return wrongSchema(server, '');
   if (code !== undefined) {
     const known = advice[code];
     const full = /max number of clients/.test(line)
@@ -61,7 +61,15 @@ export function unavailable(server: string, error: unknown, sent: boolean): Ambi
   }
   if (name === 'MaxRetriesPerRequestError' || line === 'Connection is closed.')
     return refused(server, 'the connection was lost', sent ? 'unknown' : 'none');
+  // The client did not even try.
+  if (line.includes('enableOfflineQueue')) return refused(server, 'the connection is lost', 'none');
   return refused(server, line, sent ? 'unknown' : 'none');
+}
+
+/** The error for whoever called a method of a store that is open. All others but this kind say that nothing was written. */
+export function refusalOf(error: AmbitError): StorageUnavailableError {
+  if (error instanceof StorageUnavailableError) return error;
+  return new StorageUnavailableError(error.message, { outcome: 'none' });
 }
 
 export function refused(server: string, words: string, outcome: WriteOutcome): StorageUnavailableError {

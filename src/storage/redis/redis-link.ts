@@ -1,6 +1,6 @@
 import { createClient, createClusterClient, type RedisServer } from './redis-client.js';
 import { factsOf, keepsAtLeast, type ServerFacts } from './redis-facts.js';
-import { isNoScript, refused, unavailable } from './redis-errors.js';
+import { isNoScript, refusalOf, refused, unavailable } from './redis-errors.js';
 import { schemaVersion, type ScriptName, scripts } from './redis-scripts.js';
 import { AmbitError, type WriteOutcome } from '../storage.js';
 import type { RedisClient } from './redis-driver.js';
@@ -44,7 +44,7 @@ export async function openLink(options: LinkOptions): Promise<RedisLink> {
   const place = placeOf(client);
   try {
     await connect(client, place, options.waitMs);
-    const look = (): Promise<ServerFacts> => within(options.waitMs, place, factsOf(client, place));
+    const look = (): Promise<ServerFacts> => within(options.waitMs, factsOf(client, place));
     let facts = await look();
     if (facts.inCluster && !client.isCluster) {
       const node = client;
@@ -71,16 +71,17 @@ async function connect(client: RedisClient, place: string, waitMs: number): Prom
   client.on('error', listen);
   client.on('node error', listen);
   try {
-    await within(waitMs, place, client.connect());
+    await within(waitMs, client.connect());
   } catch (error) {
+    const words = said instanceof Error ? said.message : '';
+    const ended = said === undefined ? client.status === 'reconnecting' : /EPIPE|ECONNRESET/.test(words);
+    if (ended) {
+      const advice = 'it ended the connection at once; look at its maxclients, its TLS and its log';
+      throw refused(place, advice, 'none');
+    }
     throw unavailable(place, said ?? error, false);
   }
 }
-
-/** What is known of the server that the client is connected with. */
-type State =
-  | { readonly kind: 'good' | 'unknown' }
-  | { readonly kind: 'unfit'; readonly why: unknown; readonly sinceMs: number };
 
 class Link implements RedisLink {
   readonly place: string;
@@ -90,7 +91,13 @@ class Link implements RedisLink {
   readonly #options: LinkOptions;
   readonly #underWay = new Set<Promise<unknown>>();
   readonly #waiting = new Set<() => void>();
-  #state: State = { kind: 'good' };
+  /** Primaries of a cluster that were looked at. */
+  readonly #known = new WeakSet<RedisClient>();
+  /** Whether the server that the client is connected with was looked at, and found as good as the first one. */
+  #fit = true;
+  /** Why it is not to be used, as far as that is known. */
+  #why: AmbitError | undefined;
+  #lookedAtMs = 0;
   #awaySinceMs: number | undefined;
   #closed = false;
 
@@ -102,23 +109,31 @@ class Link implements RedisLink {
     this.#keys = ['records', 'index', 'expiry', 'locks', 'queue', 'schema'].map(
       (name) => `ambit:{${options.namespace}}:${name}`,
     );
-    client.on('close', () => this.#left());
+    for (const node of this.#primaries()) this.#known.add(node);
+    client.on('error', (error) => {
+      this.#why = unavailable(place, error, false);
+    });
+    client.on('close', () => {
+      this.#fit = false;
+      this.#awaySinceMs ??= performance.now();
+    });
     client.on('ready', () => void this.#verify(client));
-    // Of a cluster: one that took over, or joined.
-    client.on('+node', (node) => void this.#verify(node as RedisClient));
+    // Of a cluster: one that joined, or took over.
+    for (const event of ['+node', 'refresh']) client.on(event, () => this.#verifyNewcomers());
   }
 
   async run(name: ScriptName, args: readonly string[], lost: WriteOutcome): Promise<unknown[]> {
-    if (this.#client.status !== 'ready' || this.#state.kind !== 'good') await this.#ready();
+    if (this.#client.status !== 'ready' || !this.#fit) await this.#ready();
     const { text, sha } = scripts[name];
     const { clock, waitMs } = this.#options;
     const time = clock ? String(clock()) : '';
     const all = [this.#keys.length, ...this.#keys, String(schemaVersion), time, ...args] as const;
     try {
       // The client's own bound is on its connection; this one is on all that a cluster's client does with it.
-      return (await within(2 * waitMs, this.place, this.#send(sha, text, all))) as unknown[];
+      return (await within(2 * waitMs, this.#send(sha, text, all))) as unknown[];
     } catch (error) {
-      throw unavailable(this.place, error, lost === 'unknown');
+      const known = unavailable(this.place, error, lost === 'unknown');
+      throw name === 'open' ? known : refusalOf(known);
     }
   }
 
@@ -134,11 +149,11 @@ class Link implements RedisLink {
 
   look(): Promise<ServerFacts> {
     return this.counted(async () => {
+      if (this.#client.status !== 'ready' || !this.#fit) await this.#ready();
       try {
-        await this.#ready();
-        return await within(this.#options.waitMs, this.place, factsOf(this.#client, this.place));
+        return await within(this.#options.waitMs, factsOf(this.#client, this.place));
       } catch (error) {
-        throw unavailable(this.place, error, false);
+        throw refusalOf(unavailable(this.place, error, false));
       }
     });
   }
@@ -160,52 +175,61 @@ class Link implements RedisLink {
     this.#client.disconnect();
   }
 
-  #left(): void {
-    this.#state = { kind: 'unknown' };
-    this.#awaySinceMs ??= performance.now();
+  #primaries(): readonly RedisClient[] {
+    return this.#client.nodes?.('master') ?? [];
+  }
+
+  #verifyNewcomers(): void {
+    for (const node of this.#primaries()) {
+      if (this.#known.has(node)) continue;
+      this.#known.add(node);
+      void this.#verify(node);
+    }
   }
 
   /**
    * Looks at a server before it is given anything: behind the same name there may be another one by now, or the same one
    * with other settings, which keeps less than was promised.
    */
-  async #verify(node: RedisClient): Promise<void> {
-    const whole = node === this.#client;
-    const sinceMs = performance.now();
+  async #verify(server: RedisClient): Promise<void> {
+    const whole = server === this.#client;
+    this.#lookedAtMs = performance.now();
     try {
-      const facts = await within(this.#options.waitMs, this.place, factsOf(node, this.place));
-      if (!keepsAtLeast(facts.durability, this.facts.durability)) {
-        throw refused(
-          this.place,
-          `it keeps less than when the store was opened (${facts.persistence})`,
-          'none',
-        );
+      const { durability, persistence } = await within(this.#options.waitMs, factsOf(server, this.place));
+      if (!keepsAtLeast(durability, this.facts.durability)) {
+        throw refused(this.place, `it keeps less than when the store was opened (${persistence})`, 'none');
       }
       if (whole) {
-        this.#state = { kind: 'good' };
+        this.#fit = true;
+        this.#why = undefined;
         this.#awaySinceMs = undefined;
       }
     } catch (error) {
-      // A node of a cluster that does not answer does not serve anybody either; a replica takes nothing.
+      // A node of a cluster that does not answer serves nobody.
       if (!whole && !(error instanceof AmbitError)) return;
-      this.#state = { kind: 'unfit', why: unavailable(this.place, error, false), sinceMs };
+      this.#fit = false;
+      this.#why = unavailable(this.place, error, false);
+      this.#awaySinceMs ??= performance.now();
     }
     for (const wake of this.#waiting) wake();
   }
 
   /** Waits for a server that may be used, as long as it is worth waiting. */
   async #ready(): Promise<void> {
-    const startMs = performance.now();
-    const deadlineMs = (this.#awaySinceMs ?? startMs) + reconnectingMsMax;
-    while (this.#client.status !== 'ready' || this.#state.kind !== 'good') {
+    const deadlineMs = (this.#awaySinceMs ?? performance.now()) + reconnectingMsMax;
+    while (this.#client.status !== 'ready' || !this.#fit) {
       const nowMs = performance.now();
-      if (this.#client.status === 'ready' && this.#state.kind === 'unfit') {
-        if (nowMs - this.#state.sinceMs < lookAgainMs) throw this.#state.why;
-        await this.#verify(this.#client);
-        continue;
+      if (this.#client.status === 'ready' && nowMs - this.#lookedAtMs > lookAgainMs) {
+        this.#lookedAtMs = nowMs;
+        // Behind the name there may be another server by now; a cluster's client finds that out by itself.
+        if (this.#client.isCluster) void this.#verify(this.#client);
+        else this.#client.disconnect(true);
       }
-      if (nowMs >= deadlineMs)
-        throw refused(this.place, 'the connection is lost; it is being made anew', 'none');
+      if (nowMs >= deadlineMs) {
+        throw refusalOf(
+          this.#why ?? refused(this.place, 'the connection is lost; it is being made anew', 'none'),
+        );
+      }
       await this.#change(deadlineMs - nowMs);
     }
   }
@@ -232,7 +256,7 @@ function placeOf(client: RedisClient): string {
   return text.replace(/\p{C}/gu, '?');
 }
 
-async function within<T>(msMax: number, place: string, promise: Promise<T>): Promise<T> {
+async function within<T>(msMax: number, promise: Promise<T>): Promise<T> {
   let timer: NodeJS.Timeout | undefined;
   const tooLate = new Promise<never>((_, reject) => {
     timer = setTimeout(() => reject(new Error(`no answer within ${msMax} ms`)), msMax);
