@@ -18,9 +18,10 @@ const callBudget = 250;
 /** Runs processes that call at random on the same few sessions, and answers the history of each session. */
 async function recorded(
   { shared, createUrl }: ProofStore,
-  calls: number,
+  callsOfEach: number,
   diesAt?: number,
 ): Promise<SessionOperation[][]> {
+  const calls = shared ? callsOfEach : 3 * callsOfEach;
   const storage = await createUrl();
   const ambit = await openAmbit({ storage, sweepEveryMs: false });
   let closed: Promise<void> | undefined;

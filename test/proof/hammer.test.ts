@@ -1,6 +1,7 @@
 import { type Ambit, openAmbit } from 'ambit';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { proofStores, sharedStores } from './proof-stores.js';
+import { backends } from '../storage/backends.js';
 import { report, sized } from './figures.js';
 import { startChild } from './proof-processes.js';
 
@@ -42,6 +43,12 @@ async function together(count: number, scenario: string, options: object): Promi
   expect(await Promise.all(children.map((child) => child.ended))).toEqual(Array(count).fill(0));
   return said.flat();
 }
+
+test('every backend is hammered', () => {
+  expect(proofStores.map(({ name }) => name)).toEqual(
+    expect.arrayContaining(backends.map(({ name }) => name)),
+  );
+});
 
 /** The long form does the same with so many times the calls. */
 const times = sized(1, 5);

@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import { proofDirectory } from './proof-processes.js';
+import { sharedServerUrl } from '../servers/shared-server.js';
 
 /** How proofs open a store by its URL, so that processes of their own can open it too. */
 export interface ProofStore {
@@ -16,6 +17,14 @@ export interface ProofStore {
 const sqliteUrl = (eventLoop: 'fast' | 'free') => (): string =>
   `sqlite:${join(proofDirectory(), 'ambit.db')}?eventLoop=${eventLoop}`;
 
+let namespaces = 0;
+
+/** A namespace that nobody else uses, on the server that the tests of a run share. */
+const namespaceUrl = (server: 'postgres' | 'redis') => async (): Promise<string> => {
+  const url = await sharedServerUrl(server);
+  return `${url}${url.includes('?') ? '&' : '?'}namespace=proof-${process.pid}-${namespaces++}`;
+};
+
 const all: readonly ProofStore[] = [
   { name: 'memory', shared: false, hammer: { calls: 2_000, budget: 5_000 }, createUrl: () => 'memory:' },
   {
@@ -25,6 +34,19 @@ const all: readonly ProofStore[] = [
     createUrl: sqliteUrl('fast'),
   },
   { name: 'sqlite free', shared: true, hammer: { calls: 300, budget: 1_000 }, createUrl: sqliteUrl('free') },
+  {
+    name: 'file',
+    shared: false,
+    hammer: { calls: 2_000, budget: 5_000 },
+    createUrl: () => `file:${join(proofDirectory(), 'store')}`,
+  },
+  {
+    name: 'postgres',
+    shared: true,
+    hammer: { calls: 300, budget: 1_000 },
+    createUrl: namespaceUrl('postgres'),
+  },
+  { name: 'redis', shared: true, hammer: { calls: 1_000, budget: 2_500 }, createUrl: namespaceUrl('redis') },
 ];
 
 /** As for the list of backends: `AMBIT_TEST_BACKENDS` leaves out all others. */
