@@ -178,7 +178,8 @@ export class PostgresConnections {
 
   /** A connection, new or used. Nothing was sent, whatever goes wrong. */
   async #checkOut(deadline: number): Promise<PostgresClient> {
-    const connecting = this.#pool.connect();
+    // The client throws at once where a file that its URL names is not there.
+    const connecting = (async () => this.#pool.connect())();
     let client: PostgresClient;
     try {
       client = await within(deadline, connecting);

@@ -89,6 +89,9 @@ const advice: readonly (readonly [code: string, words: string])[] = [
 /** One line on an error, which names the place and holds no secret. */
 export function lineOf(place: string, error: unknown): string {
   const code = codeOf(error);
+  if ((error as { syscall?: unknown } | null)?.syscall === 'open') {
+    return `postgres: ${place}: a file that its URL names cannot be read (${code}); look at sslrootcert, sslcert and sslkey`;
+  }
   const words = advice.find(([beginning]) => code.startsWith(beginning))?.[1] ?? wordsOf(error);
   return `postgres: ${place}: ${words}${code === '' ? '' : ` (${code})`}`;
 }

@@ -1,0 +1,53 @@
+import { Client } from 'pg';
+import { fileURLToPath } from 'node:url';
+import { onTestFinished } from 'vitest';
+import type { Storage } from 'ambit/storage';
+import { postgresStorage, type PostgresStorageOptions } from 'ambit/postgres';
+import { sharedServerUrl } from '../servers/shared-server.js';
+
+export const postgresChild: string = fileURLToPath(new URL('postgres-child.js', import.meta.url));
+
+let databases = 0;
+
+/** Asks a server one question after the other, over one connection. */
+export async function asking<T>(
+  url: string,
+  work: (ask: (sql: string, values?: unknown[]) => Promise<Record<string, unknown>[]>) => Promise<T>,
+): Promise<T> {
+  const client = new Client({ connectionString: url });
+  client.on('error', () => undefined);
+  await client.connect();
+  try {
+    return await work(
+      async (sql, values) => (await client.query<Record<string, unknown>>(sql, values)).rows ?? [],
+    );
+  } finally {
+    await client.end();
+  }
+}
+
+/** The URL of a database of a test's own on the server that all tests share; gone after it. */
+export async function ownDatabase(settings = ''): Promise<string> {
+  const url = await sharedServerUrl('postgres');
+  const name = `ambit_test_${process.pid}_${databases++}`;
+  await asking(url, (ask) => ask(`CREATE DATABASE ${name} ${settings}`));
+  onTestFinished(async () => {
+    await asking(url, (ask) => ask(`DROP DATABASE ${name} WITH (FORCE)`));
+  });
+  return changed(url, { pathname: `/${name}` });
+}
+
+/** A URL with some of its parts replaced. */
+export function changed(
+  url: string,
+  parts: Partial<Pick<URL, 'pathname' | 'username' | 'password' | 'port'>>,
+): string {
+  return Object.assign(new URL(url), parts).href;
+}
+
+/** Opens a store, closed after the test. */
+export async function openPostgres(options: PostgresStorageOptions): Promise<Storage> {
+  const storage = await postgresStorage(options);
+  onTestFinished(() => void storage.close());
+  return storage;
+}
