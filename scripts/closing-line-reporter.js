@@ -18,8 +18,11 @@ const backends = existsSync(storageFolder)
     )
   : [];
 
-/** At the start of a title (`sqlite fast is exact`), or after a colon, an "on" or a bracket; vitest quotes it. */
-const named = new RegExp(`(?:^|: | on |\\()'?(${backends.join('|')})\\b`);
+/**
+ * At the start of a title (`sqlite fast is exact`), or after a colon, an "on" or a bracket; vitest quotes it. What goes on
+ * as a URL does is one: a test of URLs, which asks no backend.
+ */
+const named = new RegExp(`(?:^|: | on |\\()'?(${backends.join('|')})\\b(?!:[^\\s')])`);
 
 /**
  * The backend that a test, or a suite around it, or its file (`redis-faults.test.ts`) is named after.

@@ -38,10 +38,12 @@ function exitCodeOf(code: string): number {
 function reportLines({ url, checks, error, description }: StoreReport): string {
   if (error) return '';
   const marks = { ok: '✓', warning: '!', failed: '✗' } as const;
+  const facts = Object.entries(description?.facts ?? {});
+  const width = Math.max(...checks.map(({ name }) => name.length), ...facts.map(([fact]) => fact.length)) + 2;
   return [
     url,
-    ...checks.map(({ name, status, message }) => `${marks[status]} ${name.padEnd(12)}${message}`),
-    ...Object.entries(description?.facts ?? {}).map(([fact, is]) => `  ${fact.padEnd(12)}${is}`),
+    ...checks.map(({ name, status, message }) => `${marks[status]} ${name.padEnd(width)}${message}`),
+    ...facts.map(([fact, is]) => `  ${fact.padEnd(width)}${is}`),
   ]
     .map((line) => `${line}\n`)
     .join('');

@@ -65,7 +65,7 @@ const wrongUsage: readonly (readonly [typed: readonly string[], names: string])[
   [['sessions', 'list', '--storage', 'nonsense'], 'memory:'],
   [['sessions', 'list', '--storage', 'sqlite:'], 'names no file'],
   [['sessions', 'list', '--storage', 'mysql://h/d'], 'mysql'],
-  [['sessions', 'list', '--storage', 'redis://h'], 'redis'],
+  [['sessions', 'list', '--storage', 'redis://h?namspace=a'], 'redis'],
   [['sessions', 'list', '--storage', 'sqlite:a.db?mode=ro'], 'mode'],
   [['sessions', 'list', '--storage', 'sqlite:a%zz.db'], '%25'],
 ];

@@ -77,9 +77,10 @@ test('before it, how many tests each backend passed and skipped', () => {
     describe('tasks on memory', () => { test('a', () => {}); test.skip('b', () => {}); });
     test('sqlite fast: c', () => {});
     test('the contract (sqlite free)', () => { throw new Error('d'); });
-    test('a file of sqlite', () => {});`);
+    test('a file of sqlite', () => {});
+    test.each(['sqlite:./e.db', 'postgres://h'])('%s', () => {});`);
   expect(lines).toContain('on memory: 1 passed, 0 failed, 1 skipped');
   expect(lines).toContain('on sqlite: 1 passed, 1 failed, 0 skipped');
   expect(lines.filter((line) => line.startsWith('on '))).toHaveLength(2);
-  expect(lines.at(-2)).toBe('3 passed, 1 failed, 1 skipped');
+  expect(lines.at(-2)).toBe('5 passed, 1 failed, 1 skipped');
 });
