@@ -7,7 +7,7 @@ export interface ServerFacts {
   readonly server: string;
   readonly inCluster: boolean;
   readonly maxmemoryPolicy: string;
-  /** Replicas that follow it now. */
+  /** Replicas that follow it now; of a cluster, all of them. */
   readonly replicas: number;
   /** How it flushes its append-only file, in a word or two. */
   readonly persistence: string;
@@ -38,10 +38,11 @@ export async function factsOf(client: RedisClient, shown: string): Promise<Serve
   );
   const unfit = failures.find((error) => error instanceof AmbitError);
   if (unfit) throw unfit;
-  const [weakest] = answers
-    .flatMap((answer) => (answer.status === 'fulfilled' ? [answer.value] : []))
-    .toSorted((a, b) => levels.indexOf(a.durability.level) - levels.indexOf(b.durability.level));
-  if (weakest) return weakest;
+  const found = answers.flatMap((answer) => (answer.status === 'fulfilled' ? [answer.value] : []));
+  const [weakest] = found.toSorted(
+    (a, b) => levels.indexOf(a.durability.level) - levels.indexOf(b.durability.level),
+  );
+  if (weakest) return { ...weakest, replicas: found.reduce((sum, { replicas }) => sum + replicas, 0) };
   throw failures[0] ?? new AmbitError('STORAGE_UNAVAILABLE', `redis: ${shown}: the cluster has no primary`);
 }
 
