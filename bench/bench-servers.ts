@@ -1,4 +1,5 @@
 import { startPostgresServer } from '../test/servers/postgres-server.js';
+import { startRedisServer } from '../test/servers/redis-server.js';
 
 export type RedisFlushing = 'always' | 'everysec';
 
@@ -12,6 +13,12 @@ export const benchServers = {
       await server.stop();
     }
   },
-  redis: (_flushing: RedisFlushing, _work: (url: string) => Promise<void>): Promise<void> =>
-    Promise.reject(new Error('this version of Ambit has no Redis backend')),
+  redis: async (flushing: RedisFlushing, work: (url: string) => Promise<void>): Promise<void> => {
+    const server = await startRedisServer({ settings: [`--appendfsync ${flushing}`] });
+    try {
+      await work(server.url);
+    } finally {
+      await server.stop();
+    }
+  },
 };
