@@ -39,6 +39,10 @@ export type {
   WebSettings,
   WebUser,
 } from './web/web-types.js';
+export type { SessionCookieOptions } from './web/cookie-rules.js';
+export type { RequestSession } from './web/request-session.js';
+export { SessionError } from './web/session-error.js';
+export { CsrfError } from './web/csrf-tokens.js';
 
 // Scopes: names, what goes in and what comes out
 export { daemonScope, flowScope, globalScope } from './scopes/scope-name-rules.js';
@@ -60,6 +64,52 @@ export type {
   ScopeSettings,
   ScopeSummary,
 } from './scopes/scope-types.js';
+
+// Transcripts: what they are, what goes in and what comes out
+export type { Transcripts } from './transcripts/transcripts-face.js';
+export type {
+  JsonFields,
+  LoopKind,
+  LoopStatus,
+  SessionFormation,
+  SessionScope,
+  Transcript,
+  TranscriptChild,
+  TranscriptCounts,
+  TranscriptDamage,
+  TranscriptEntry,
+  TranscriptEvent,
+  TranscriptGroup,
+  TranscriptLoop,
+  TranscriptMessage,
+  TranscriptOverlay,
+  TranscriptParent,
+  TranscriptSession,
+  TranscriptTurn,
+  TranscriptUsage,
+  VisibleMessage,
+} from './transcripts/transcript-types.js';
+export type {
+  Appended,
+  AppendOptions,
+  Compaction,
+  ForkOptions,
+  HistoryOptions,
+  ImportOptions,
+  LoadOptions,
+  LoopUpdate,
+  NewLoop,
+  NewTranscript,
+  NewTranscriptEntry,
+  NewTurn,
+  OpenCurrent,
+  SaveOptions,
+  TranscriptInput,
+  TranscriptListOptions,
+  TranscriptPage,
+  TranscriptSettings,
+  TurnUpdate,
+} from './transcripts/transcript-input-types.js';
 
 // Refusals are answered, errors are thrown
 export { httpStatusOf, type Refusal, type RefusalCode, type Refused } from './core/refusals.js';

@@ -8,9 +8,12 @@ import { createEngine } from './engine/create-engine.js';
 import { dayMs } from './core/time.js';
 import { createScopes } from './scopes/scopes.js';
 import { createTaskSessions } from './tasks/task-sessions.js';
+import { createTranscripts } from './transcripts/transcripts.js';
 import { createWebSessions } from './web/web-sessions.js';
 import { randomBytes } from 'node:crypto';
 import { startSweeper } from './engine/sweeper.js';
+import type { Transcripts } from './transcripts/transcripts-face.js';
+import type { TranscriptSettings } from './transcripts/transcript-input-types.js';
 
 /** How `openAmbit` opens: the store, what it must survive, and the bounds of sessions. */
 export interface AmbitOptions {
@@ -24,6 +27,7 @@ export interface AmbitOptions {
   readonly tasks?: TaskSettings;
   readonly web?: WebSettings;
   readonly scopes?: ScopeSettings;
+  readonly transcripts?: TranscriptSettings;
   /** How often records past their retention are deleted, in milliseconds; every minute unless said, `false` for never. */
   readonly sweepEveryMs?: number | false;
   /** Memory for cached records, in bytes; 64 MiB unless said. */
@@ -35,6 +39,7 @@ export interface Ambit {
   readonly tasks: TaskSessions;
   readonly web: WebSessions;
   readonly scopes: Scopes;
+  readonly transcripts: Transcripts;
   /** What the store is, and what an acknowledged call survives. */
   readonly capabilities: Capabilities;
   /** Refuses what comes from now on, waits for what was accepted, and closes the store. */
@@ -94,10 +99,12 @@ export async function openAmbit(options: AmbitOptions): Promise<Ambit> {
     const tasks = createTaskSessions(engine, options.tasks);
     const web = createWebSessions(engine, options.web);
     const { scopes, stop } = createScopes(engine, options.scopes, { faceId: randomId() });
+    const transcripts = createTranscripts(engine, options.transcripts);
     const { sweepEveryMs = sweepEveryMsDefault } = options;
     const sweep = async (): Promise<void> => {
       await tasks.sweep();
       await scopes.sweep();
+      await transcripts.collect();
     };
     const sweeper = sweepEveryMs === false ? undefined : startSweeper(sweep, sweepEveryMs);
     const close = async (): Promise<void> => {
@@ -106,7 +113,14 @@ export async function openAmbit(options: AmbitOptions): Promise<Ambit> {
       await engine.close();
     };
     let closed: Promise<void> | undefined;
-    return { tasks, web, scopes, capabilities: storage.capabilities, close: () => (closed ??= close()) };
+    return {
+      tasks,
+      web,
+      scopes,
+      transcripts,
+      capabilities: storage.capabilities,
+      close: () => (closed ??= close()),
+    };
   } catch (error) {
     await storage.close();
     throw error;
@@ -125,6 +139,7 @@ const known: Readonly<Record<keyof AmbitOptions, true>> = {
   tasks: true,
   web: true,
   scopes: true,
+  transcripts: true,
   sweepEveryMs: true,
   cacheBytesMax: true,
 };

@@ -110,12 +110,12 @@ function questionsOf(context: RoundContext): Pick<Engine, 'read' | 'range' | 'sw
 
     async range<T>(query: EngineRange) {
       try {
-        const records = await timedWalk(context, query);
+        const { records, unreadable } = await timedWalk(context, query);
         const entries = records.map((record) => ({
           key: record.key as Key<T>,
           value: record.value.json as T,
         }));
-        return { ok: true, entries, now: clock.now() };
+        return { ok: true, entries, unreadable, now: clock.now() };
       } catch (error) {
         return refusedBy(error);
       }
@@ -134,17 +134,33 @@ function questionsOf(context: RoundContext): Pick<Engine, 'read' | 'range' | 'sw
 }
 
 /** A page of records without the marks of deleted ones, which are no reason for a page to be short. */
-async function timedWalk(context: RoundContext, query: EngineRange): Promise<StoredRecord[]> {
+async function timedWalk(
+  context: RoundContext,
+  query: EngineRange,
+): Promise<{ readonly records: StoredRecord[]; readonly unreadable: Key[] }> {
   const found: StoredRecord[] = [];
+  const unreadable: Key[] = [];
   let { start, end } = query;
   for (;;) {
-    const limit = query.limit - found.length;
+    const limit = query.limit - found.length - unreadable.length;
     const { records } = await timed(context, () => context.storage.range({ ...query, start, end, limit }));
-    for (const record of records) if (record.value.json !== null) found.push(record);
+    for (const record of records) {
+      if (query.nameUnreadable === true && !isReadable(record)) unreadable.push(record.key);
+      else if (record.value.json !== null) found.push(record);
+    }
     const last = records.at(-1);
-    if (!last || records.length < limit || found.length === query.limit) return found;
+    const count = found.length + unreadable.length;
+    if (!last || records.length < limit || count === query.limit) return { records: found, unreadable };
     if (query.reverse === true) end = last.key;
     else start = keyAfter(last.key);
+  }
+}
+
+function isReadable({ value }: StoredRecord): boolean {
+  try {
+    return value.json !== undefined;
+  } catch {
+    return false;
   }
 }
 

@@ -49,10 +49,10 @@ export interface Engine {
   readonly transactAtOnce: (<T>(body: Body<T>) => T | Refused) | undefined;
   /** The values under these keys as of one instant, from the store itself, with its time. */
   read<T>(keys: readonly Key<T>[]): Promise<{ ok: true; values: (T | undefined)[]; now: Interval } | Refused>;
-  /** A page of an index, from the store itself. */
+  /** A page of an index, from the store itself. `unreadable` is empty unless it was asked for. */
   range<T>(
     query: EngineRange,
-  ): Promise<{ ok: true; entries: { key: Key<T>; value: T }[]; now: Interval } | Refused>;
+  ): Promise<{ ok: true; entries: { key: Key<T>; value: T }[]; unreadable: Key[]; now: Interval } | Refused>;
   /** Deletes at most `limit` expired records and names them. */
   sweep(limit: number): Promise<{ ok: true; keys: readonly Key[] } | Refused>;
   /** Refuses what comes from now on, waits for what was accepted, and closes the store. */
@@ -64,4 +64,9 @@ export interface EngineRange {
   readonly end: Key;
   readonly limit: number;
   readonly reverse?: boolean;
+  /**
+   * Whether records whose text is no JSON are named apart, so that they do not hide the others; they count towards the
+   * limit. Else one of them makes the whole page fail.
+   */
+  readonly nameUnreadable?: boolean;
 }

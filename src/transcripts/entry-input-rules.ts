@@ -1,0 +1,228 @@
+import type { JsonFields, LoopKind, LoopStatus, TranscriptUsage } from './transcript-types.js';
+import {
+  appendBytesMax,
+  appendEntriesMax,
+  configBytesMax,
+  entryBytesMax,
+  innerIdCharsMax,
+  metadataBytesMax,
+} from './transcript-limits.js';
+import {
+  boundedFields,
+  objectOf,
+  oneOf,
+  text,
+  timeOf,
+  usageOf,
+  whole,
+  wrong,
+} from './input-problem-rules.js';
+import { copyFields, copyJson } from './json-copy-rules.js';
+import type { EntryRecord } from './transcript-records.js';
+import { utf8Bytes } from '../core/text-rules.js';
+import { withoutSecrets } from './secret-rules.js';
+
+export const loopKinds: readonly LoopKind[] = ['initial', 'continuation', 'branch', 'rerun', 'compaction'];
+export const loopStatuses: readonly LoopStatus[] = ['pending', 'running', 'completed', 'rejected', 'aborted'];
+
+/** A loop to begin. */
+export interface PlannedLoop {
+  readonly is: 'loop';
+  readonly loopId: string;
+  readonly kind: LoopKind | undefined;
+  readonly parentLoopId: string | undefined;
+  readonly branchesAt: number | undefined;
+  readonly groupId: string | undefined;
+  readonly status: LoopStatus;
+  readonly config: JsonFields | undefined;
+  readonly metadata: JsonFields | undefined;
+  readonly usage: TranscriptUsage | undefined;
+  readonly atMs: number | undefined;
+  readonly more: JsonFields | undefined;
+}
+
+/** A change of a loop. */
+export interface PlannedLoopUpdate {
+  readonly is: 'loop-update';
+  readonly loopId: string | undefined;
+  readonly status: LoopStatus | undefined;
+  readonly usage: TranscriptUsage | undefined;
+  readonly metadata: JsonFields | undefined;
+  readonly endedAtMs: number | undefined;
+  readonly selected: boolean;
+}
+
+/** An entry to add. */
+export interface PlannedEntry {
+  readonly is: 'entry';
+  readonly type: EntryRecord['type'];
+  readonly loopId: string | undefined;
+  readonly atMs: number | undefined;
+  readonly usage: TranscriptUsage | undefined;
+  readonly fields: JsonFields;
+  /** Bytes of `fields` as JSON text. */
+  readonly bytes: number;
+}
+
+export type Planned = PlannedLoop | PlannedLoopUpdate | PlannedEntry;
+
+const optional = <T>(value: unknown, check: (value: unknown) => T): T | undefined =>
+  value === undefined ? undefined : check(value);
+
+const idOf =
+  (field: string) =>
+  (value: unknown): string =>
+    text(field, value, innerIdCharsMax);
+
+/**
+ * Checks what is to be appended, and copies it.
+ *
+ * @param mint makes ids of loops and turns that were not given
+ */
+export function checkEntries(entries: unknown, mint: () => string): readonly Planned[] {
+  if (!Array.isArray(entries)) throw new TypeError('entries must be an array');
+  if (entries.length === 0) wrong('entries', 'is empty');
+  if (entries.length > appendEntriesMax)
+    wrong('entries', `are more than ${appendEntriesMax}; append them in several calls`);
+  const planned = (entries as readonly unknown[]).map((entry, index) =>
+    checkEntry(entry, `entries[${index}]`, mint),
+  );
+  let bytes = 0;
+  for (const one of planned) if (one.is === 'entry') bytes += one.bytes;
+  if (bytes > appendBytesMax)
+    wrong('entries', `are more than ${appendBytesMax} bytes; append them in several calls`);
+  return planned;
+}
+
+function checkEntry(input: unknown, where: string, mint: () => string): Planned {
+  const entry = objectOf(where, input);
+  switch (entry.type) {
+    case 'loop':
+      return checkLoop(entry, where, mint);
+    case 'loop-update':
+      return checkLoopUpdate(entry, where);
+    case 'turn':
+    case 'turn-update':
+    case 'message':
+    case 'event':
+    case 'overlay':
+      return checkContent(entry.type, entry, where, mint);
+    default:
+      return wrong(
+        `${where}.type`,
+        'must be one of loop, loop-update, turn, turn-update, message, event, overlay',
+      );
+  }
+}
+
+function checkLoop(entry: Readonly<Record<string, unknown>>, where: string, mint: () => string): PlannedLoop {
+  const {
+    type: _type,
+    loopId,
+    kind,
+    parentLoopId,
+    branchesAt,
+    groupId,
+    status,
+    config,
+    metadata,
+    usage,
+    atMs,
+    ...more
+  } = entry;
+  const unknown = boundedFields(where, more, metadataBytesMax);
+  return {
+    is: 'loop',
+    loopId: optional(loopId, idOf(`${where}.loopId`)) ?? mint(),
+    kind: optional(kind, (value) => oneOf(`${where}.kind`, value, loopKinds)),
+    parentLoopId: optional(parentLoopId, idOf(`${where}.parentLoopId`)),
+    branchesAt: optional(branchesAt, (value) => timeOf(`${where}.branchesAt`, value)),
+    groupId: optional(groupId, idOf(`${where}.groupId`)),
+    status: optional(status, (value) => oneOf(`${where}.status`, value, loopStatuses)) ?? 'running',
+    config: optional(config, (value) =>
+      withoutSecrets(boundedFields(`${where}.config`, value, configBytesMax)),
+    ),
+    metadata: optional(metadata, (value) => boundedFields(`${where}.metadata`, value, metadataBytesMax)),
+    usage: optional(usage, (value) => usageOf(`${where}.usage`, value)),
+    atMs: optional(atMs, (value) => timeOf(`${where}.atMs`, value)),
+    more: Object.keys(unknown).length > 0 ? unknown : undefined,
+  };
+}
+
+function checkLoopUpdate(entry: Readonly<Record<string, unknown>>, where: string): PlannedLoopUpdate {
+  const { loopId, status, usage, metadata, endedAtMs, selected } = entry;
+  if (selected !== undefined && selected !== true) wrong(`${where}.selected`, 'can only be true');
+  return {
+    is: 'loop-update',
+    loopId: optional(loopId, idOf(`${where}.loopId`)),
+    status: optional(status, (value) => oneOf(`${where}.status`, value, loopStatuses)),
+    usage: optional(usage, (value) => usageOf(`${where}.usage`, value)),
+    metadata: optional(metadata, (value) => boundedFields(`${where}.metadata`, value, metadataBytesMax)),
+    endedAtMs: optional(endedAtMs, (value) => timeOf(`${where}.endedAtMs`, value)),
+    selected: selected === true,
+  };
+}
+
+/** Checks an entry, and leaves every field that is not known here as it is. */
+export function checkContent(
+  type: EntryRecord['type'],
+  entry: Readonly<Record<string, unknown>>,
+  where: string,
+  mint: () => string,
+): PlannedEntry {
+  const { type: _type, loopId, atMs, schema: _schema, position: _position, ...content } = entry;
+  const fields = copyFields(where, content);
+  const complete = completeFields(type, fields, where, mint);
+  const bytes = utf8Bytes(JSON.stringify(complete));
+  if (bytes > entryBytesMax) wrong(where, `is longer than ${entryBytesMax} bytes of JSON`);
+  return {
+    is: 'entry',
+    type,
+    loopId: optional(loopId, idOf(`${where}.loopId`)),
+    atMs: optional(atMs, (value) => timeOf(`${where}.atMs`, value)),
+    usage:
+      type === 'turn' || type === 'turn-update' ? (complete.usage as TranscriptUsage | undefined) : undefined,
+    fields: complete,
+    bytes,
+  };
+}
+
+function completeFields(
+  type: EntryRecord['type'],
+  fields: JsonFields,
+  where: string,
+  mint: () => string,
+): JsonFields {
+  optional(fields.turnId, idOf(`${where}.turnId`));
+  if (type === 'message' || type === 'event') {
+    objectOf(`${where}.${type}`, fields[type]);
+    return fields;
+  }
+  if (type === 'overlay') {
+    checkOverlay(fields, where);
+    return fields;
+  }
+  checkTurn(fields, where);
+  if (fields.turnId !== undefined) return fields;
+  return type === 'turn'
+    ? { turnId: mint(), ...fields }
+    : wrong(`${where}.turnId`, 'must be given: which turn is it?');
+}
+
+function checkOverlay(fields: JsonFields, where: string): void {
+  text(`${where}.reason`, fields.reason, innerIdCharsMax);
+  const from = whole(`${where}.from`, fields.from, 0, Number.MAX_SAFE_INTEGER);
+  whole(`${where}.to`, fields.to, from, Number.MAX_SAFE_INTEGER);
+  if (!Array.isArray(fields.messages)) throw new TypeError(`${where}.messages must be an array`);
+  for (const message of fields.messages as readonly unknown[]) objectOf(`${where}.messages`, message);
+}
+
+function checkTurn(fields: JsonFields, where: string): void {
+  optional(fields.usage, (value) => usageOf(`${where}.usage`, value));
+  optional(fields.startedAtMs, (value) => timeOf(`${where}.startedAtMs`, value));
+  optional(fields.endedAtMs, (value) => timeOf(`${where}.endedAtMs`, value));
+}
+
+/** What an operation is known by, as text: the same operation sent again has the same. */
+export const contentOf = (content: unknown): ReturnType<typeof copyJson> =>
+  copyJson('operationContent', content);

@@ -1,0 +1,124 @@
+import { characterProblem, nameProblem, utf8Bytes } from '../core/text-rules.js';
+import {
+  agentIdCharsMax,
+  sessionIdBytesMax,
+  sessionIdCharsMax,
+  usageAmountMax,
+  usageNamesMax,
+} from './transcript-limits.js';
+import { copyFields } from './json-copy-rules.js';
+import { invalidInput } from './transcript-refusals.js';
+import { isRefused, type Refused } from '../core/refusals.js';
+import type { JsonFields, TranscriptUsage } from './transcript-types.js';
+
+/** What is wrong with what a caller sent. Caught by {@link checked}, and by nobody else. */
+class InputProblem extends Error {
+  readonly refusal: Refused;
+
+  constructor(field: string, problem: string) {
+    super(problem);
+    this.refusal = invalidInput(field, problem);
+  }
+}
+
+/** Ends a check. */
+export function wrong(field: string, problem: string): never {
+  throw new InputProblem(field, problem);
+}
+
+/**
+ * What a check answers, or the refusal it ended with.
+ *
+ * @throws TypeError for a wrong JavaScript type
+ */
+export function checked<T>(check: () => T): T | Refused {
+  try {
+    return check();
+  } catch (error) {
+    if (error instanceof InputProblem) return error.refusal;
+    throw error;
+  }
+}
+
+/** Runs an operation on input that was checked first. */
+export async function onChecked<I, T>(
+  check: () => I,
+  run: (input: I) => Promise<T | Refused>,
+): Promise<T | Refused> {
+  const input = checked(check);
+  return isRefused(input) ? input : run(input);
+}
+
+export function text(field: string, value: unknown, charsMax: number): string {
+  if (typeof value !== 'string') throw new TypeError(`${field} must be a string`);
+  const problem = nameProblem(value, charsMax);
+  if (problem !== undefined) wrong(field, problem);
+  return value;
+}
+
+/** A session's id: any text without control characters. It never becomes the name of a file as it is. */
+export function sessionIdOf(field: string, value: unknown): string {
+  const id = text(field, value, sessionIdCharsMax);
+  const escaped = id.split(/[ !]/).length - 1;
+  if (utf8Bytes(id) + escaped > sessionIdBytesMax) wrong(field, `is longer than ${sessionIdBytesMax} bytes`);
+  return id;
+}
+
+export const agentIdOf = (value: unknown): string => text('agentId', value, agentIdCharsMax);
+
+export function whole(field: string, value: unknown, min: number, max: number): number {
+  if (typeof value !== 'number') throw new TypeError(`${field} must be a number`);
+  if (!Number.isSafeInteger(value) || value < min || value > max)
+    wrong(field, `must be a whole number from ${min} to ${max}`);
+  return value;
+}
+
+/** A time in milliseconds since 1970. */
+export const timeOf = (field: string, value: unknown): number =>
+  whole(field, value, 0, Number.MAX_SAFE_INTEGER);
+
+export function objectOf(field: string, value: unknown): Readonly<Record<string, unknown>> {
+  if (typeof value !== 'object' || value === null || Array.isArray(value))
+    throw new TypeError(`${field} must be an object`);
+  return value as Readonly<Record<string, unknown>>;
+}
+
+export function oneOf<T extends string>(field: string, value: unknown, names: readonly T[]): T {
+  const found = names.find((name) => name === value);
+  if (found === undefined) wrong(field, `must be one of ${names.join(', ')}`);
+  return found;
+}
+
+/** A field that is wrong is an error as well: a typing mistake must not quietly give the default. */
+export function onlyFields(what: string, input: object, known: readonly string[]): void {
+  const unknown = Object.keys(input).find((name) => !known.includes(name));
+  if (unknown !== undefined) wrong(unknown, `is not a field of ${what}; check its spelling`);
+}
+
+/** A JSON object of at most so many bytes. */
+export function boundedFields(field: string, value: unknown, bytesMax: number): JsonFields {
+  const copied = copyFields(field, value);
+  if (utf8Bytes(JSON.stringify(copied)) > bytesMax) wrong(field, `is longer than ${bytesMax} bytes of JSON`);
+  return copied;
+}
+
+export function usageOf(field: string, value: unknown): TranscriptUsage {
+  const amounts = Object.entries(objectOf(field, value)).filter(([, amount]) => amount !== undefined);
+  if (amounts.length > usageNamesMax) wrong(field, `has more than ${usageNamesMax} names`);
+  return Object.fromEntries(
+    amounts.map(([name, amount]) => {
+      const problem = name.length > 64 ? 'is longer than 64 characters' : characterProblem(name);
+      if (problem !== undefined || name === '' || name === '__proto__')
+        wrong(field, 'has a name that is none');
+      return [name, whole(`${field}.${name}`, amount, 0, usageAmountMax)];
+    }),
+  );
+}
+
+/** The sum of two usages. */
+export function addUsage(a: TranscriptUsage, b: TranscriptUsage | undefined): TranscriptUsage {
+  if (b === undefined) return a;
+  const sum: Record<string, number> = { ...a };
+  for (const [name, amount] of Object.entries(b)) sum[name] = (sum[name] ?? 0) + amount;
+  return sum;
+}

@@ -1,0 +1,61 @@
+import { type PiecesRef, pieceKey, stagingKey } from './transcript-records.js';
+import { pieceCharsMax, piecesAtOnce, unfinishedForMs } from './transcript-limits.js';
+import type { Engine } from '../engine/engine.js';
+import type { JsonFields } from './transcript-types.js';
+import type { Refused } from '../core/refusals.js';
+import type { TranscriptContext } from './transcript-context.js';
+
+/**
+ * Writes what is too large for a value, in pieces that nobody can reach yet. The transaction that refers to them takes
+ * them out of staging; if it never comes, they are collected.
+ */
+export async function writePieces(
+  { engine, mint }: Pick<TranscriptContext, 'engine' | 'mint'>,
+  fields: unknown,
+  kept: { readonly expiresAtMs?: number } = {},
+): Promise<{ readonly ok: true; readonly ref: PiecesRef } | Refused> {
+  const text = JSON.stringify(fields);
+  const ref: PiecesRef = { set: mint(), count: Math.ceil(text.length / pieceCharsMax) };
+  const staged = await stage(engine, ref.set);
+  if (!staged.ok) return staged;
+  for (let index = 0; index < ref.count; index++) {
+    const piece = text.slice(index * pieceCharsMax, (index + 1) * pieceCharsMax);
+    const key = pieceKey(ref.set, index);
+    const done = await engine.transact([], (view) => {
+      view.insert(key, piece, kept);
+      return { ok: true as const };
+    });
+    if (!done.ok) return done;
+  }
+  return { ok: true, ref };
+}
+
+/** Says that an owner's records are being written, so that they are collected if that never ends. */
+export function stage(engine: Engine, owner: string): Promise<{ readonly ok: true } | Refused> {
+  return engine.transact([], (view, now) => {
+    view.insert(stagingKey(owner), now.latestMs + unfinishedForMs);
+    return { ok: true as const };
+  });
+}
+
+/** Reads what was written in pieces; nothing where a piece is missing or is none. */
+export async function readPieces(
+  engine: Engine,
+  { set, count }: PiecesRef,
+): Promise<{ readonly ok: true; readonly fields: JsonFields | undefined } | Refused> {
+  let text = '';
+  for (let index = 0; index < count; index += piecesAtOnce) {
+    const keys = Array.from({ length: Math.min(piecesAtOnce, count - index) }, (_, at) =>
+      pieceKey(set, index + at),
+    );
+    const answer = await engine.read(keys);
+    if (!answer.ok) return answer;
+    if (answer.values.some((piece) => typeof piece !== 'string')) return { ok: true, fields: undefined };
+    text += answer.values.join('');
+  }
+  try {
+    return { ok: true, fields: JSON.parse(text) as JsonFields };
+  } catch {
+    return { ok: true, fields: undefined };
+  }
+}

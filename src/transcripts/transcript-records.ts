@@ -1,0 +1,296 @@
+import type {
+  JsonFields,
+  LoopKind,
+  LoopStatus,
+  SessionFormation,
+  SessionScope,
+  TranscriptCounts,
+  TranscriptLoop,
+  TranscriptParent,
+  TranscriptSession,
+  TranscriptUsage,
+} from './transcript-types.js';
+import { AmbitError } from '../core/errors.js';
+import { copyFields } from './json-copy-rules.js';
+import { decodeKey, encodeKey, type Key, keysBelow } from '../core/keys.js';
+import type { Interval } from '../core/time.js';
+import { quoted } from '../core/text-rules.js';
+import { schemaVersion } from './transcript-limits.js';
+import type { View } from '../engine/engine.js';
+
+/** Every record says in which layout it was written. */
+interface Layout {
+  readonly schema: number;
+  /** Fields of a later layout, or of the caller's own: kept, and shown again. */
+  readonly more?: JsonFields;
+}
+
+/** What every append changes, and what every reader begins with. Of constant size, however much the session holds. */
+export interface SessionRecord extends Layout {
+  /** Under which id its content lies. */
+  readonly incarnation: string;
+  /** The same for as long as the session is not deleted: under it lie the links to sub-agents. */
+  readonly identity: string;
+  readonly agentId: string;
+  readonly formation: SessionFormation;
+  readonly scope: SessionScope;
+  readonly createdAtMs: number;
+  readonly lastActiveAtMs: number;
+  readonly expiresAtMs: number | null;
+  /** Its place in the index, at most a second behind `lastActiveAtMs`. */
+  readonly indexedAtMs: number;
+  readonly parent?: TranscriptParent;
+  readonly parentIdentity?: string;
+  readonly forkedFrom?: NonNullable<TranscriptSession['forkedFrom']>;
+  readonly previousSessionId?: string;
+  readonly metadata?: JsonFields;
+  readonly currentLoopId: string | null;
+  readonly nextPosition: number;
+  readonly revision: number;
+  readonly counts: TranscriptCounts;
+  readonly usage: TranscriptUsage;
+}
+
+/** What of a loop never changes. */
+export interface LoopRecord extends Layout {
+  readonly kind: LoopKind;
+  readonly parentLoopId: string | null;
+  readonly groupId: string | null;
+  readonly config?: JsonFields;
+  readonly startedAtMs: number;
+  readonly position: number;
+  readonly branchesAt: number;
+}
+
+/** What of a loop changes: apart from its config, which may be large. */
+export interface LoopStateRecord extends Layout {
+  readonly status: LoopStatus;
+  readonly endedAtMs: number | null;
+  readonly metadata?: JsonFields;
+  readonly usage: TranscriptUsage;
+}
+
+/** One entry. What is too large for a value lies in pieces, as JSON text. */
+export interface EntryRecord {
+  readonly schema: number;
+  readonly type: 'turn' | 'turn-update' | 'message' | 'event' | 'overlay';
+  readonly loopId: string;
+  readonly atMs: number;
+  readonly fields?: JsonFields;
+  readonly pieces?: PiecesRef;
+}
+
+/** Where the text of something large lies. */
+export interface PiecesRef {
+  readonly set: string;
+  readonly count: number;
+}
+
+/** An append that was done, and what it answered. */
+export interface OperationRecord {
+  readonly schema: number;
+  readonly sha256: string;
+  readonly position: number;
+}
+
+/** A link from a session to a sub-agent's. */
+export interface ChildRecord {
+  readonly schema: number;
+  readonly loopId?: string;
+  readonly toolCallId?: string;
+  readonly toolName?: string;
+}
+
+export interface Range<T> {
+  readonly start: Key<T>;
+  readonly end: Key<T>;
+}
+
+export const sessionKey = (sessionId: string): Key<SessionRecord> => encodeKey(['transcript', sessionId]);
+export const loopKey = (incarnation: string, loopId: string): Key<LoopRecord> =>
+  encodeKey(['transcript-loop', incarnation, loopId]);
+export const loopStateKey = (incarnation: string, loopId: string): Key<LoopStateRecord> =>
+  encodeKey(['transcript-loop-state', incarnation, loopId]);
+/** The chosen loop of a parallel group. */
+export const groupKey = (incarnation: string, groupId: string): Key<GroupRecord> =>
+  encodeKey(['transcript-group', incarnation, groupId]);
+export const entryKey = (incarnation: string, position: number): Key<EntryRecord> =>
+  encodeKey(['transcript-entry', incarnation, position]);
+export const operationKey = (incarnation: string, operationId: string): Key<OperationRecord> =>
+  encodeKey(['transcript-operation', incarnation, operationId]);
+export const childKey = (identity: string, childSessionId: string): Key<ChildRecord> =>
+  encodeKey(['transcript-child', identity, childSessionId]);
+export const pieceKey = (set: string, index: number): Key<string> =>
+  encodeKey(['transcript-piece', set, index]);
+/** The session an agent is in, for those who ask for it by agent. */
+export const currentKey = (agentId: string): Key<{ readonly schema: number; readonly sessionId: string }> =>
+  encodeKey(['transcript-current', agentId]);
+/** Content that nobody can reach any more. */
+export const droppedKey = (owner: string): Key<number> => encodeKey(['transcript-dropped', owner]);
+/** Content that nobody can reach yet, and until when it is waited for. */
+export const stagingKey = (owner: string): Key<number> => encodeKey(['transcript-staging', owner]);
+
+export interface GroupRecord {
+  readonly schema: number;
+  readonly selectedLoopId: string;
+}
+
+/** The kinds of records that lie under an id which is given up as a whole. */
+export const ownedKinds = [
+  'transcript-entry',
+  'transcript-piece',
+  'transcript-operation',
+  'transcript-loop',
+  'transcript-loop-state',
+  'transcript-group',
+  'transcript-child',
+  'checkpoint',
+  'checkpoint-namespace',
+  'checkpoint-value',
+  'checkpoint-write',
+] as const;
+
+export const ownedRange = (kind: (typeof ownedKinds)[number], owner: string): Range<unknown> =>
+  keysBelow([kind, owner]);
+export const loopsOf = (incarnation: string): Range<LoopRecord> =>
+  keysBelow(['transcript-loop', incarnation]) as Range<LoopRecord>;
+export const loopStatesOf = (incarnation: string): Range<LoopStateRecord> =>
+  keysBelow(['transcript-loop-state', incarnation]) as Range<LoopStateRecord>;
+export const groupsOf = (incarnation: string): Range<GroupRecord> =>
+  keysBelow(['transcript-group', incarnation]) as Range<GroupRecord>;
+export const childrenOf = (identity: string): Range<ChildRecord> =>
+  keysBelow(['transcript-child', identity]) as Range<ChildRecord>;
+export const allDropped: Range<number> = keysBelow(['transcript-dropped']) as Range<number>;
+export const allStaging: Range<number> = keysBelow(['transcript-staging']) as Range<number>;
+
+/** The index of one agent's sessions, or of all: the one that was active last comes last. */
+export function indexRange(agentId: string | undefined): Range<number> {
+  const parts = agentId === undefined ? ['transcript-index'] : ['transcript-by-agent', agentId];
+  return keysBelow(parts) as Range<number>;
+}
+
+/** The two index records of a session. */
+export function indexKeys(
+  sessionId: string,
+  record: Pick<SessionRecord, 'agentId' | 'indexedAtMs'>,
+): Key<number>[] {
+  return [
+    encodeKey(['transcript-index', record.indexedAtMs, sessionId]),
+    encodeKey(['transcript-by-agent', record.agentId, record.indexedAtMs, sessionId]),
+  ];
+}
+
+/** The session that an index record names, and the time it stands at. */
+export function indexEntryOf(key: Key<number>): { readonly sessionId: string; readonly indexedAtMs: number } {
+  const parts = decodeKey(key);
+  return { sessionId: String(parts.at(-1)), indexedAtMs: Number(parts.at(-2)) };
+}
+
+/** The last part of a key. */
+export function lastPartOf(key: Key): string {
+  return String(decodeKey(key).at(-1));
+}
+
+/** Whether a session is there at a time: an ephemeral one is gone when its lifetime is over. */
+export function isLive(record: SessionRecord | undefined, now: Interval): record is SessionRecord {
+  return record !== undefined && (record.expiresAtMs === null || now.latestMs < record.expiresAtMs);
+}
+
+/** What a session's records are kept by: those of an ephemeral one go by themselves. */
+export function keptUntil(record: Pick<SessionRecord, 'expiresAtMs'>): { expiresAtMs?: number } {
+  return record.expiresAtMs === null ? {} : { expiresAtMs: record.expiresAtMs };
+}
+
+/**
+ * A session as it is now, or nothing.
+ *
+ * @throws AmbitError `STORE_CORRUPT` or `STORE_SCHEMA_TOO_NEW` where its record is none that can be read
+ */
+export function findLive(view: View, now: Interval, sessionId: string): SessionRecord | undefined {
+  const record = view.get(sessionKey(sessionId));
+  const problem = record && problemOf(record, 'incarnation');
+  if (problem !== undefined) throw unreadableSession(sessionId, problem);
+  return isLive(record, now) ? record : undefined;
+}
+
+/** What is wrong with a record, or nothing; every one of its kind has this field. */
+export function problemOf(record: unknown, field: string): string | undefined {
+  if (typeof record !== 'object' || record === null) return 'is damaged';
+  const { schema, [field]: known } = record as Readonly<Record<string, unknown>>;
+  if (typeof schema !== 'number') return 'is damaged';
+  if (schema > schemaVersion) return 'was written by a later version of Ambit';
+  return known === undefined ? 'is damaged' : undefined;
+}
+
+export function unreadableSession(sessionId: string, problem: string): AmbitError {
+  const code = problem === 'is damaged' ? 'STORE_CORRUPT' : 'STORE_SCHEMA_TOO_NEW';
+  return new AmbitError(
+    code,
+    `the record of the transcript ${quoted(sessionId)} ${problem}; other transcripts are not affected`,
+  );
+}
+
+/** Writes a session's record, and its index where it has moved. */
+export function putSession(
+  view: View,
+  sessionId: string,
+  before: SessionRecord | undefined,
+  record: SessionRecord,
+): void {
+  const kept = keptUntil(record);
+  const old = before ? indexKeys(sessionId, before) : [];
+  const place = indexKeys(sessionId, record);
+  for (const key of old) if (!place.includes(key)) view.delete(key);
+  for (const key of place) if (!old.includes(key)) view.put(key, record.schema, kept);
+  view.put(sessionKey(sessionId), record, kept);
+}
+
+/** A session as callers see it: a copy, since what is kept must not change with it. */
+export function sessionOf(sessionId: string, record: SessionRecord): TranscriptSession {
+  const {
+    more,
+    identity: _i,
+    parentIdentity: _p,
+    indexedAtMs: _x,
+    expiresAtMs,
+    currentLoopId,
+    ...shown
+  } = record;
+  return {
+    ...(more && copyFields('session', more)),
+    ...shown,
+    sessionId,
+    ...(expiresAtMs !== null && { expiresAtMs }),
+    ...(currentLoopId !== null && { currentLoopId }),
+    ...(record.parent && { parent: { ...record.parent } }),
+    ...(record.forkedFrom && { forkedFrom: { ...record.forkedFrom } }),
+    ...(record.metadata && { metadata: copyFields('metadata', record.metadata) }),
+    counts: { ...record.counts },
+    usage: { ...record.usage },
+  };
+}
+
+/** A loop as callers see it. */
+export function loopOf(
+  loopId: string,
+  record: LoopRecord,
+  state: LoopStateRecord | undefined,
+): TranscriptLoop {
+  const { kind, parentLoopId, groupId, config, startedAtMs, position, branchesAt, more } = record;
+  return {
+    ...(more && copyFields('loop', more)),
+    schema: record.schema,
+    loopId,
+    kind,
+    ...(parentLoopId !== null && { parentLoopId }),
+    ...(groupId !== null && { groupId }),
+    status: state?.status ?? 'running',
+    ...(config && { config: copyFields('config', config) }),
+    ...(state?.metadata && { metadata: copyFields('metadata', state.metadata) }),
+    usage: { ...state?.usage },
+    startedAtMs,
+    ...(state && state.endedAtMs !== null && { endedAtMs: state.endedAtMs }),
+    position,
+    branchesAt,
+  };
+}

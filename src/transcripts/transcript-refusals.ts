@@ -1,0 +1,54 @@
+import { type Refused, refuse } from '../core/refusals.js';
+import { quoted } from '../core/text-rules.js';
+
+export function invalidInput(field: string, problem: string): Refused {
+  return refuse({ code: 'INVALID_INPUT', message: `${field} ${problem}`, retryable: false, field });
+}
+
+export function sessionNotFound(sessionId: string): Refused {
+  return refuse({
+    code: 'SESSION_NOT_FOUND',
+    message: `there is no transcript ${quoted(sessionId)}; it was deleted, has expired, or never was`,
+    retryable: false,
+  });
+}
+
+export function sessionExists(sessionId: string): Refused {
+  return refuse({
+    code: 'SESSION_EXISTS',
+    message: `there is a transcript ${quoted(sessionId)} already; choose another id, or replace it on purpose`,
+    retryable: false,
+  });
+}
+
+export function loopNotFound(loopId: string): Refused {
+  return refuse({
+    code: 'LOOP_NOT_FOUND',
+    message: `the transcript has no loop ${quoted(loopId)}`,
+    retryable: false,
+  });
+}
+
+export function sessionChanged(sessionId: string): Refused {
+  return refuse({
+    code: 'SESSION_CHANGED',
+    message: `the transcript ${quoted(sessionId)} was changed since it was read; read it again and decide anew`,
+    retryable: false,
+  });
+}
+
+export function operationReused(): Refused {
+  return invalidInput(
+    'operationId',
+    'was used for another content; give every operation an id of its own, and repeat one with the same content',
+  );
+}
+
+export function tookTooLong(sessionId: string): Refused {
+  return refuse({
+    code: 'SESSION_CHANGED',
+    message: `the transcript ${quoted(sessionId)} took longer than an hour to be written, and was given up; write it again`,
+    retryable: true,
+    retryAfterMs: 0,
+  });
+}
