@@ -157,17 +157,21 @@ export function decideExtend(
 /**
  * Records that a session was seen expired, so that a store's clock that steps back does not reopen it. A transaction of
  * its own, since a refusal writes nothing.
+ *
+ * @param sawMs the time by which it was seen so: the clock may have stepped back since, or the session been extended
  */
 export function decideSeal(
   view: View,
   now: Interval,
   keys: TaskKeys,
+  sawMs: number,
   retentionMs: number,
 ): { readonly ok: true } {
   const use = view.get(keys.use);
-  if (use?.status === 'active' && statusAt(use, now.latestMs) === 'expired') {
+  if (!use) return { ok: true };
+  const seenAtMs = Math.max(now.latestMs, sawMs, use.seenAtMs);
+  if (use.status === 'active' && statusAt(use, seenAtMs) === 'expired') {
     const { callBudget, callsMade, expiresAtMs, rate } = use;
-    const seenAtMs = Math.max(now.latestMs, use.seenAtMs);
     view.put(keys.use, useRecord(callBudget, callsMade, expiresAtMs, rate, 'expired', null, seenAtMs), {
       expiresAtMs: expiresAtMs + retentionMs,
     });

@@ -48,18 +48,21 @@ export function createKnownKeys(): KnownKeys {
 /**
  * Records that a session was seen expired. Whether this succeeds changes nothing for its caller; once it did, no clock
  * reopens the session.
+ *
+ * @param sawMs the time by which it was: the clock may have been set back since
  */
-export async function seal({ engine, retentionMs }: TaskContext, keys: TaskKeys): Promise<void> {
-  await engine.transact(keys.touched, (view, now) => decideSeal(view, now, keys, retentionMs));
+async function seal({ engine, retentionMs }: TaskContext, keys: TaskKeys, sawMs: number): Promise<void> {
+  await engine.transact(keys.touched, (view, now) => decideSeal(view, now, keys, sawMs, retentionMs));
 }
 
-/** Seals the session of an answer that says that its time is over, and passes the answer on. */
+/** Seals the session of an answer that says that its time is over at `sawMs`, and passes the answer on. */
 export async function sealing<T extends { readonly ok: true }>(
   context: TaskContext,
   keys: TaskKeys,
   answer: T | Refused,
+  sawMs: number,
 ): Promise<T | Refused> {
-  if (!answer.ok && answer.refusal.code === 'SESSION_EXPIRED') await seal(context, keys);
+  if (!answer.ok && answer.refusal.code === 'SESSION_EXPIRED') await seal(context, keys, sawMs);
   return answer;
 }
 
@@ -76,10 +79,11 @@ export async function find(
       if (!use || !terms) return notFound(keys.sessionId);
       const unsealed = use.status === 'active' && statusAt(use, now.latestMs) === 'expired';
       const session = sessionOf(terms, use, now.latestMs);
-      return { ok: true as const, session, tokenSha256: terms.tokenSha256, unsealed };
+      const { tokenSha256 } = terms;
+      return { ok: true as const, session, tokenSha256, unsealed, sawMs: now.latestMs };
     },
     keys.constants,
   );
-  if (answer.ok && answer.unsealed) await seal(context, keys);
+  if (answer.ok && answer.unsealed) await seal(context, keys, answer.sawMs);
   return answer;
 }

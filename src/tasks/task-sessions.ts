@@ -75,12 +75,15 @@ async function useAll(
   if (wrong) return wrong;
   if (!keys) return notFound(sessionId);
   const { engine, retentionMs } = context;
-  const decide: Body<Granted | Refused> = (view, now) =>
-    decideUse(view, now, keys, tools, options, retentionMs);
+  let sawMs = 0;
+  const decide: Body<Granted | Refused> = (view, now) => {
+    sawMs = now.latestMs;
+    return decideUse(view, now, keys, tools, options, retentionMs);
+  };
   const answer = engine.transactAtOnce
     ? engine.transactAtOnce(decide)
     : await engine.transact(keys.touched, decide, keys.known ? undefined : keys.constants);
-  return answer.ok ? answer : sealing<Granted>(context, keys, answer);
+  return answer.ok ? answer : sealing<Granted>(context, keys, answer, sawMs);
 }
 
 async function closeSession(context: TaskContext, sessionId: string): ReturnType<TaskSessions['close']> {
@@ -109,12 +112,16 @@ async function extendSession(
   if (by.calls === undefined && by.ms === undefined) return invalidInput('calls', 'or ms must be given');
   if (!keys) return notFound(sessionId);
   const amount = { calls: by.calls ?? 0, ms: by.ms ?? 0 };
+  let sawMs = 0;
   const answer = await context.engine.transact(
     keys.touched,
-    (view, now) => decideExtend(view, now, keys, amount, context.retentionMs),
+    (view, now) => {
+      sawMs = now.latestMs;
+      return decideExtend(view, now, keys, amount, context.retentionMs);
+    },
     keys.constants,
   );
-  return sealing(context, keys, answer);
+  return sealing(context, keys, answer, sawMs);
 }
 
 async function closeAll(

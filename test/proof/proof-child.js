@@ -141,6 +141,39 @@ const scenarios = {
   },
 
   /**
+   * Calls on some sessions for `forMs`, one call after the other in each of `inFlight` callers, and says of each when it
+   * was asked and what was answered; `closing` is closed in the middle.
+   */
+  async watch() {
+    const { tasks, close } = await openAmbit({ storage: options.storage, sweepEveryMs: false });
+    await begin();
+    const now = () => Number(process.hrtime.bigint()) / 1e6;
+    const untilMs = now() + options.forMs;
+    const pause = () => new Promise((resolve) => setTimeout(resolve, 1));
+    const caller = async () => {
+      while (now() < untilMs) {
+        const session = Math.floor(Math.random() * options.sessionIds.length);
+        const startedAt = now();
+        const answer = await tasks.use(options.sessionIds[session], 'read_file');
+        const told = answer.ok ? { left: answer.remaining.calls } : { code: answer.refusal.code };
+        say({ session, startedAt, endedAt: now(), ...told });
+        await pause();
+      }
+    };
+    const closer = async () => {
+      while (now() < untilMs - options.forMs / 2) await pause();
+      const startedAt = now();
+      const answer = await tasks.close(options.sessionIds[options.closing]);
+      say({ closed: answer.ok, startedAt, endedAt: now() });
+    };
+    await Promise.all([
+      ...Array.from({ length: options.inFlight }, caller),
+      ...(options.closing === undefined ? [] : [closer()]),
+    ]);
+    await close();
+  },
+
+  /**
    * Opens the store (which may be new), creates a session and uses it in `rounds` rounds of `inFlight` calls, then
    * closes. Every attempt is said before it is made, every answer as soon as it is there.
    */

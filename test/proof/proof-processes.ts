@@ -19,9 +19,21 @@ export interface ProofChild {
   kill(signal: NodeJS.Signals): void;
 }
 
+/** How a process is started, where that is not as usual. */
+export interface Launch {
+  readonly nodeArgs: readonly string[];
+  readonly env: Readonly<Record<string, string>>;
+}
+
 /** Starts a process that runs a scenario of `proof-child.js`, or of another script; it ends with its test at the latest. */
-export function startChild(scenario: string, options: object, script: string = childScript): ProofChild {
-  const started = spawn(process.execPath, [script, scenario, JSON.stringify(options)], {
+export function startChild(
+  scenario: string,
+  options: object,
+  script: string = childScript,
+  { nodeArgs, env }: Launch = { nodeArgs: [], env: {} },
+): ProofChild {
+  const started = spawn(process.execPath, [...nodeArgs, script, scenario, JSON.stringify(options)], {
+    env: { ...process.env, ...env },
     stdio: ['pipe', 'pipe', 'inherit'],
   });
   onTestFinished(() => void started.kill('SIGKILL'));

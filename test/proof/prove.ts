@@ -38,6 +38,12 @@ const parts: Readonly<Record<string, Part>> = {
     tests: ['test/proof/crash.test.ts', '-faults.test.ts', 'test/network/'],
     minutesMax: 15,
   },
+  clocks: {
+    about:
+      'clocks that step, clocks minutes apart, processes that stand still: nothing is granted too long or too often',
+    tests: ['test/clocks/', 'test/tasks/clock-steps.test.ts'],
+    minutesMax: 15,
+  },
   simulation: {
     about: 'engines over a simulated store, network and clock, by seed',
     tests: ['test/simulation/simulation.test.ts'],
