@@ -11,8 +11,7 @@ import { describe, expect, test } from 'vitest';
 import { encodeKey, type Key, type Storage, type StoredRecord } from 'ambit/storage';
 import { startChild } from '../proof/proof-processes.js';
 
-/** `AMBIT_TEST_ROUNDS=10000` runs the long form. */
-const rounds = Number(process.env['AMBIT_TEST_ROUNDS'] ?? 1_500);
+const rounds = 10_000;
 
 /** How often PostgreSQL had to break a deadlock in this database. Its counts are told a moment later. */
 async function deadlocksIn(url: string): Promise<number> {
