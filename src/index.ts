@@ -39,6 +39,10 @@ export type {
   WebSettings,
   WebUser,
 } from './web/web-types.js';
+export type { SessionCookieOptions } from './web/cookie-rules.js';
+export type { RequestSession } from './web/request-session.js';
+export { SessionError } from './web/session-error.js';
+export { CsrfError } from './web/csrf-tokens.js';
 
 // Scopes: names, what goes in and what comes out
 export { daemonScope, flowScope, globalScope } from './scopes/scope-name-rules.js';

@@ -44,3 +44,10 @@ export const walkBatchMax = 100;
 export const sweepBatchMax = 1_000;
 /** Batches of one `sweep`: a call that never returns cannot be stopped. */
 export const sweepBatchesMax = 100;
+
+/** Characters in the name of a cookie: it is sent with each request. */
+export const cookieNameCharsMax = 64;
+/** Cookies of one name that are looked at. Browsers send two where a host above this one set one; no honest client sends more. */
+export const sameNameCookiesMax = 4;
+/** Keys that verify cookies: each costs a hash for each cookie that is forged. */
+export const signingKeysMax = 16;

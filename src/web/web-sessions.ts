@@ -25,6 +25,12 @@ export function serviceOf(web: WebSessions): WebService {
   return service;
 }
 
+/** @throws TypeError for what is no `web` */
+export function requireWeb(web: WebSessions): WebSessions {
+  serviceOf(web);
+  return web;
+}
+
 const services = new WeakMap<WebSessions, WebService>();
 
 function sessionsOf(engine: Engine, name: string, settings: WebSettings): WebSessions {

@@ -1,9 +1,9 @@
 import { type Session, type SessionData, Store } from 'express-session';
 import { changesBetween } from '../../web/merge-rules.js';
-import type { Data } from '../../web/web-records.js';
+import type { Data, SessionRecord } from '../../web/web-records.js';
 import { dataOf } from '../../web/web-session.js';
-import { httpStatusOf, type Refusal, type Refused } from '../../core/refusals.js';
 import type { Json } from '../../core/json.js';
+import { orThrow, SessionError } from '../../web/session-error.js';
 import { serviceOf } from '../../web/web-sessions.js';
 import { walkSessions } from '../../web/web-listing.js';
 import type { WebService } from '../../web/web-service.js';
@@ -21,20 +21,12 @@ export interface ExpressStoreOptions {
 /** A store with everything that express-session knows of. */
 export type ExpressStore = Store & Required<Pick<Store, 'all' | 'length' | 'clear' | 'touch'>>;
 
-/** What express-session hands to the error handler of the app. */
-export interface ExpressSessionError extends Error {
-  readonly code: Refusal['code'];
-  /** What Express answers with. */
-  readonly status: number;
-  readonly refusal: Refusal;
-}
-
 /**
  * Keeps the sessions of express-session. Requests at once are merged as `web.save` does; a session that was destroyed is
  * not revived by a request that was slower; ids are hashed at rest, so `all` answers a list and no ids.
  *
  * A session lives as long as its cookie: `cookie.maxAge`, or `idleMs` of the web settings where the cookie has none, and
- * at most `absoluteMs`. What a save cannot do is an {@link ExpressSessionError}. That the session is gone is one for
+ * at most `absoluteMs`. What a save cannot do is a `SessionError`. That the session is gone is one for
  * `session.save(callback)`; at the end of a response, which is sent by then, it is none.
  *
  * @throws TypeError where `web` is not the `web` of an open Ambit
@@ -89,8 +81,7 @@ class AmbitStore extends Store implements ExpressStore {
 
   override get(id: string, done: (error: unknown, session?: SessionData | null) => void): void {
     void this.#answer(done, async () => {
-      const found = await this.#service.load(id, false);
-      if (!found.ok) throw errorOf(found);
+      const found = orThrow(await this.#service.load(id, false));
       if (!found.record) return null;
       const { data, beside } = found.record;
       const loaded = sessionOf(data, beside);
@@ -135,7 +126,7 @@ class AmbitStore extends Store implements ExpressStore {
         idleMs: idleMs ?? settings.idleMs,
       });
       // A touch revives nobody, and is no reason to fail.
-      if (!touched.ok && touched.refusal.code !== 'SESSION_NOT_FOUND') throw errorOf(touched);
+      if (!touched.ok && touched.refusal.code !== 'SESSION_NOT_FOUND') throw new SessionError(touched);
     });
   }
 
@@ -146,26 +137,21 @@ class AmbitStore extends Store implements ExpressStore {
   override all(done: (error: unknown, sessions?: SessionData[] | null) => void): void {
     void this.#answer(done, async () => {
       const sessions: SessionData[] = [];
-      const walked = await walkSessions(this.#service, ({ data, beside }) => {
-        sessions.push(sessionOf(data, beside));
-      });
-      if (!walked.ok) throw errorOf(walked);
+      const see = ({ data, beside }: SessionRecord): void => void sessions.push(sessionOf(data, beside));
+      orThrow(await walkSessions(this.#service, see));
       return sessions;
     });
   }
 
   override length(done: (error: unknown, length?: number) => void): void {
     void this.#answer(done, async () => {
-      const counted = await this.#web.count();
-      if (!counted.ok) throw errorOf(counted);
-      return counted.count;
+      return orThrow(await this.#web.count()).count;
     });
   }
 
   override clear(done?: Done): void {
     void this.#answer(done, async () => {
-      const cleared = await this.#web.clear();
-      if (!cleared.ok) throw errorOf(cleared);
+      orThrow(await this.#web.clear());
     });
   }
 
@@ -180,14 +166,14 @@ class AmbitStore extends Store implements ExpressStore {
     if (isOver(idleMs)) return this.#destroy(id);
     const isNew =
       (session as { readonly req?: { readonly sessionStore?: unknown } }).req?.sessionStore === this;
-    const created = await this.#service.create(id, {
+    const answer = await this.#service.create(id, {
       data,
       user: user ?? undefined,
       beside: cookie,
       id: isNew ? 'absent' : 'any',
       ...(idleMs !== undefined && { idleMs }),
     });
-    if (!created.ok) throw errorOf(created);
+    orThrow(answer);
   }
 
   async #save(
@@ -205,12 +191,11 @@ class AmbitStore extends Store implements ExpressStore {
       ...(user !== undefined && { user }),
     });
     if (saved.ok) held.base = data;
-    else if (!isSent || saved.refusal.code !== 'SESSION_NOT_FOUND') throw errorOf(saved);
+    else if (!isSent || saved.refusal.code !== 'SESSION_NOT_FOUND') throw new SessionError(saved);
   }
 
   async #destroy(id: string): Promise<void> {
-    const destroyed = await this.#service.destroy(id);
-    if (!destroyed.ok) throw errorOf(destroyed);
+    orThrow(await this.#service.destroy(id));
   }
 
   /** Calls back outside of the promise: what a callback throws is its own, and no rejection of ours. */
@@ -267,11 +252,6 @@ function sessionOf(data: Data, beside: Json): SessionData {
  */
 function isEndOfResponse(done: Done): boolean {
   return done?.name === 'onsave';
-}
-
-function errorOf({ refusal }: Refused): ExpressSessionError {
-  const error = new Error(`session: ${refusal.message}`);
-  return Object.assign(error, { code: refusal.code, status: httpStatusOf(refusal.code), refusal });
 }
 
 function ignore(): void {}
