@@ -22,6 +22,7 @@ import { filterProblem, isFiltered } from './filter-rules.js';
 import type { Refusal, Refused } from '../../core/refusals.js';
 import type { ScopeChange, ScopeEntry, Scopes } from '../../scopes/scope-types.js';
 import type { Json } from '../../core/json.js';
+import { ttlMsMax } from '../../scopes/scope-limits.js';
 
 /** How {@link langGraphStore} keeps things. */
 export interface LangGraphStoreOptions {
@@ -77,6 +78,10 @@ export function langGraphStore(scopes: Scopes, options: LangGraphStoreOptions = 
   if (typeof root !== 'string') throw new TypeError('langGraphStore: root must be a string');
   if (root === '' || root.length > rootCharsMax || !root.isWellFormed())
     throw new RangeError(`langGraphStore: root must be a text of 1 to ${rootCharsMax} characters`);
+  if (ttlMs !== undefined && !(Number.isSafeInteger(ttlMs) && ttlMs >= 1 && ttlMs <= ttlMsMax))
+    throw new RangeError(
+      `langGraphStore: ttlMs is ${ttlMs}; it must be a whole number from 1 to ${ttlMsMax}`,
+    );
   return new LangGraphStore(scopes, root, ttlMs);
 }
 
