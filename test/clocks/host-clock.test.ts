@@ -63,7 +63,7 @@ describe.each(stores)('the clock of the machine steps: $name', ({ name, shared, 
       { timeLimitMs: dayMs },
     ]);
     const clock = hostClock();
-    const forMs = sized(2_500, 20_000);
+    const forMs = sized(2_000, 20_000);
     const options = { storage, sessionIds: ids, forMs, inFlight: 6 };
     const children = Array.from({ length: shared ? 3 : 1 }, (_, index) =>
       startWatching(index === 0 ? { ...options, closing } : options, clock.env),
