@@ -72,6 +72,23 @@ describe.concurrent.each(networkBackends)('$name is away', ({ startServer }) => 
     },
   );
 
+  test(
+    'it is silent while Ambit is closed: what is under way is answered, and closing ends',
+    { timeout: patience },
+    async (context) => {
+      const { ambit, beside, proxy } = await openWorld(server, context);
+      const sessionId = await sessionIn(ambit, 1_000);
+      proxy.fateOf = () => 'swallow-request';
+      const underWay = [ambit.tasks.use(sessionId, 'read_file'), ambit.tasks.get(sessionId)];
+      // Sent, and not only queued.
+      while (proxy.met.holed === 0) await new Promise((resolve) => setTimeout(resolve, 5));
+      await answered(ambit.close());
+      for (const answer of await answered(Promise.all(underWay)))
+        expect(answer).toMatchObject({ ok: false, refusal: { code: 'STORAGE_UNAVAILABLE' } });
+      expect(await callsMade(await beside(), sessionId)).toBe(0);
+    },
+  );
+
   test('it is slow: everything is answered, and right', { timeout: patience }, async (context) => {
     const { ambit, beside, proxy } = await openWorld(server, context);
     const sessionId = await sessionIn(ambit, 20);

@@ -81,7 +81,7 @@ describe('redis, a server in trouble', () => {
     { timeout: patience },
     async () => {
       const { ambit } = await openBeside(server);
-      const sessionId = await sessionIn(ambit, 1_500);
+      const sessionId = await sessionIn(ambit, 600);
       const admin = await beside(server);
       let running = true;
       const ending = (async () => {
@@ -92,10 +92,10 @@ describe('redis, a server in trouble', () => {
         }
         return ended;
       })();
-      const told = await callEach(ambit, sessionId, ids('call', 2_000), 4).finally(() => (running = false));
+      const told = await callEach(ambit, sessionId, ids('call', 800), 4).finally(() => (running = false));
       expect(await ending).toBeGreaterThan(3);
-      expect(told.granted.size).toBe(1_500);
-      expect(await callsMade(ambit, sessionId)).toBe(1_500);
+      expect(told.granted.size).toBe(600);
+      expect(await callsMade(ambit, sessionId)).toBe(600);
     },
   );
 
