@@ -122,7 +122,11 @@ test(
   'redis fails over to a replica that has all of it: calls go on there, exactly',
   { timeout: patience },
   async () => {
-    const primary = await startRedisServer({ password: 'shared' });
+    // It would wait five seconds for more replicas to come.
+    const primary = await startRedisServer({
+      password: 'shared',
+      settings: ['--repl-diskless-sync-delay 0'],
+    });
     onTestFinished(() => primary.stop());
     const replica = await startRedisServer({ password: 'shared' });
     onTestFinished(() => replica.stop());
