@@ -1,7 +1,16 @@
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { type Ambit, openAmbit } from 'ambit';
 import { type ClusterNode, type RedisCluster, startRedisCluster, until } from '../servers/redis-cluster.js';
-import { create, eventually, key, newNamespace, openStore, put, valuesOf } from './redis-servers.js';
+import {
+  create,
+  documentedRights,
+  eventually,
+  key,
+  newNamespace,
+  openStore,
+  put,
+  valuesOf,
+} from './redis-servers.js';
 import { Cluster } from 'ioredis';
 import { fakeClock } from 'ambit/testing';
 import { redisStorage } from 'ambit/redis';
@@ -84,6 +93,17 @@ describe('a cluster of three nodes', () => {
     expect(await create(storage, 'a')).toBe('ok');
     await storage.close();
     expect(await client.set('still', 'there')).toBe('OK');
+  });
+
+  test('the user that docs/redis.md tells to make is enough here, too', async () => {
+    for (const { client } of [...cluster.primaries, cluster.replica])
+      await client.call('ACL', 'SETUSER', 'ambit-app', ...documentedRights());
+    const port = cluster.primaries[0]?.server.port ?? 0;
+    for (let round = 0; round < 4; round++) {
+      const storage = await openStore({ url: `redis://ambit-app:secret@127.0.0.1:${port}` });
+      expect(await create(storage, 'a')).toBe('ok');
+      expect(storage.capabilities.durability).toEqual({ level: 'power' });
+    }
   });
 
   test('the weakest node tells what is kept', async () => {

@@ -1,6 +1,7 @@
 import {
   admin,
   create,
+  documentedRights,
   eventually,
   key,
   newNamespace,
@@ -12,6 +13,7 @@ import {
 } from './redis-servers.js';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { type RedisServer, startRedisServer } from '../servers/redis-server.js';
+import { fakeClock, storageContract } from 'ambit/testing';
 import { freePort } from '../servers/guarded-servers.js';
 import { openAmbit } from 'ambit';
 import { Redis } from 'ioredis';
@@ -379,6 +381,26 @@ describe('a server that cannot take it refuses, writes nothing, and is used agai
     silent.resume();
     expect(await eventually(() => create(storage, 'after'))).toBe('ok');
   });
+});
+
+test('the user that docs/redis.md tells to make may do all that is needed, and no more', async () => {
+  const rules = documentedRights();
+  await boss.call('ACL', 'SETUSER', 'ambit-app', ...rules);
+  const [url, namespace] = [`redis://ambit-app:secret@127.0.0.1:${server.port}/0`, newNamespace()];
+  const storage = await openStore({ url, namespace });
+  expect(storage.capabilities.durability).toEqual({ level: 'power' });
+  expect((await storage.describe?.())?.warnings).toEqual([]);
+  const clock = fakeClock();
+  const cases = storageContract(() => {
+    const inNamespace = newNamespace();
+    return { clock, open: () => redisStorage({ url, namespace: inNamespace, clock }) };
+  });
+  for (const { name, run } of cases)
+    await run().catch((error: unknown) => expect.fail(`${name}: ${String(error)}`));
+  const client = await admin(url);
+  await expect(client.get('mine')).rejects.toThrow('NOPERM');
+  await expect(client.keys('*')).rejects.toThrow('NOPERM');
+  await boss.acl('DELUSER', 'ambit-app');
 });
 
 describe('what an administrator may do beside it', () => {

@@ -5,6 +5,7 @@ import {
   key,
   newNamespace,
   openStore,
+  ownServer,
   put,
   refusal,
   valuesOf,
@@ -132,7 +133,9 @@ describe('a key that somebody has locked', () => {
   });
 
   test('is neither flushed nor replicated: no lock outlives its server', async () => {
-    const { namespace, storage, boss } = await openWorld();
+    const own = await ownServer();
+    const namespace = newNamespace();
+    const [storage, boss] = [await openStore({ url: own.url, namespace }), await admin(own.url)];
     await Promise.all(Array.from({ length: 20 }, () => append(storage, 'a', 'x')));
     const [, directory = ''] = await boss.config('GET', 'dir');
     const log = join(directory, 'appendonlydir');

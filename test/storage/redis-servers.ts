@@ -2,6 +2,7 @@ import { type RedisServer, type RedisServerOptions, startRedisServer } from '../
 import { redisStorage, type RedisStorageOptions } from 'ambit/redis';
 import { encodeKey, type Key, type Put, type Storage, StorageUnavailableError, Value } from 'ambit/storage';
 import { expect, onTestFinished } from 'vitest';
+import { readFileSync } from 'node:fs';
 import { Redis } from 'ioredis';
 
 /** A server for one test. */
@@ -18,6 +19,14 @@ export async function admin(url: string): Promise<Redis> {
   await client.connect();
   onTestFinished(() => client.disconnect());
   return client;
+}
+
+/** The rights of the user that docs/redis.md tells to make: what follows its name. */
+export function documentedRights(): string[] {
+  const page = readFileSync(new URL('../../docs/redis.md', import.meta.url), 'utf8');
+  const rights = /^ACL SETUSER ambit-app (.*)$/m.exec(page)?.[1]?.split(' ') ?? [];
+  expect(rights).toContain('+evalsha');
+  return rights;
 }
 
 let namespaces = 0;

@@ -41,6 +41,8 @@ const neverAgain = {
   stringNumbers: false,
   readOnly: false,
   replyMapping: 'legacy',
+  // One command less that a user needs the right for.
+  disableClientInfo: true,
   // The namespace does what a prefix would do, and a brace in a prefix would change the hash slot.
   keyPrefix: '',
 } as const;
