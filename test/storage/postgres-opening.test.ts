@@ -11,6 +11,7 @@ import { sharedServerUrl } from '../servers/shared-server.js';
 import { startChild } from '../proof/proof-processes.js';
 import { startCuttingProxy } from '../servers/cutting-proxy.js';
 import { startPostgresServer } from '../servers/postgres-server.js';
+import { startPostgresStandby } from '../servers/postgres-standby.js';
 
 async function errorOf(opening: Promise<unknown>): Promise<AmbitError> {
   const error = await opening.then(
@@ -45,6 +46,14 @@ describe('the tables of a namespace', () => {
     expect(said.map((lines) => JSON.stringify(lines))).toEqual(Array(50).fill('[{"opened":1}]'));
     const made = await asking(url, (ask) => ask('SELECT what FROM made ORDER BY what'));
     expect(made).toEqual([{ what: 'ambit.record' }, { what: 'ambit.schema_version' }]);
+  });
+
+  test('are made once, whoever looks at them in the meantime', async () => {
+    const url = await ownDatabase();
+    for (let round = 0; round < 15; round++) {
+      const opening = Array.from({ length: 5 }, () => openPostgres({ url, namespace: `n${round}` }));
+      for (const storage of await Promise.all(opening)) await storage.close();
+    }
   });
 
   test('are made by the next process where the first died on the way', async () => {
@@ -321,6 +330,20 @@ describe('durability', () => {
       await works(storage);
     },
   );
+});
+
+test('a standby is refused: what it shows may be old', { timeout: 120_000 }, async () => {
+  const primary = await startPostgresServer();
+  onTestFinished(() => primary.stop());
+  await works(await openPostgres({ url: primary.url }));
+  const standby = await startPostgresStandby(primary);
+  onTestFinished(() => standby.stop());
+  const url = changed(primary.url, { port: String(standby.port) });
+  const error = await errorOf(postgresStorage({ url }));
+  expect(error.code).toBe('STORAGE_UNAVAILABLE');
+  expect(error.message).toContain('standby');
+  await standby.promote();
+  await works(await openPostgres({ url }));
 });
 
 test('a process that leaves without closing is not held up by its connections', async () => {

@@ -48,7 +48,7 @@ export interface PostgresSession {
 /** Looks at a new connection before it is used for the first time, and throws if it must not be. */
 export type Greeting = (send: PostgresSession['send']) => Promise<void>;
 
-/** Times that a statement is sent which gives way to others each time. Locks are taken in one order: once is rare. */
+/** Times that a statement is sent which gives way to others, or finds its connection broken, each time: once is rare. */
 const attemptsMax = 3;
 
 /** The way to the server: bounded waits, errors as the callers of a storage know them, and an orderly end. */
@@ -70,14 +70,17 @@ export class PostgresConnections {
     this.#greeting = greeting;
   }
 
-  /** Asks for what changes nothing; once more, where the connection had broken while nobody used it. */
+  /** Asks for what changes nothing; again, where the connection had broken while nobody used it. */
   async read(question: Question): Promise<PostgresRow[]> {
     return this.#counted(async () => {
-      try {
-        return await this.#once(question, 'none');
-      } catch (error) {
-        if (!(error instanceof BrokenConnection)) throw error;
-        return this.#once(question, 'none');
+      const deadline = this.#deadline();
+      for (let attempt = 1; ; attempt++) {
+        try {
+          return await this.#once(question, 'none', deadline);
+        } catch (error) {
+          const again = error instanceof BrokenConnection || error instanceof GaveWay;
+          if (!again || attempt === attemptsMax) throw error;
+        }
       }
     });
   }
@@ -88,9 +91,10 @@ export class PostgresConnections {
    */
   async write(question: Question): Promise<PostgresRow[] | undefined> {
     return this.#counted(async () => {
+      const deadline = this.#deadline();
       for (let attempt = 1; attempt <= attemptsMax; attempt++) {
         try {
-          return await this.#once(question, 'unknown');
+          return await this.#once(question, 'unknown', deadline);
         } catch (error) {
           if (!(error instanceof GaveWay)) throw error;
         }
@@ -107,7 +111,7 @@ export class PostgresConnections {
       let clean = false;
       try {
         const result = await work({
-          send: this.#senderOn(client),
+          send: this.#senderOn(client, () => this.#deadline()),
           committing: () => {
             outcome = 'unknown';
           },
@@ -140,8 +144,7 @@ export class PostgresConnections {
     return unavailable(this.#place, error, outcome === 'none' ? 'none' : outcomeAfterSending(error));
   }
 
-  async #once(question: Question, outcome: WriteOutcome): Promise<PostgresRow[]> {
-    const deadline = this.#deadline();
+  async #once(question: Question, outcome: WriteOutcome, deadline: number): Promise<PostgresRow[]> {
     const client = await this.#checkOut(deadline);
     let usable = false;
     try {
@@ -153,7 +156,7 @@ export class PostgresConnections {
       const code = codeOf(error);
       usable = /^(?:22|23|40|42|54|55)/.test(code) || code === '57014';
       const line = lineOf(this.#place, error);
-      if (outcome === 'unknown' && gaveWay(error)) throw new GaveWay(line, { outcome: 'none' });
+      if (gaveWay(error)) throw new GaveWay(line, { outcome: 'none' });
       if (outcome === 'none' && isBroken(error)) throw new BrokenConnection(line, { outcome: 'none' });
       throw this.#failure(error, outcome);
     } finally {
@@ -198,7 +201,7 @@ export class PostgresConnections {
     }
     if (this.#greeted.has(client)) return client;
     try {
-      await this.#greeting(this.#senderOn(client));
+      await this.#greeting(this.#senderOn(client, () => deadline));
       this.#greeted.add(client);
       return client;
     } catch (error) {
@@ -208,10 +211,10 @@ export class PostgresConnections {
   }
 
   /** Sends statements over a connection; what fails is thrown as it came, in a {@link FailedStatement}. */
-  #senderOn(client: PostgresClient): PostgresSession['send'] {
+  #senderOn(client: PostgresClient, deadline: () => number): PostgresSession['send'] {
     return async (question) => {
       try {
-        return resultsOf(await this.#answer(client, question, this.#deadline()));
+        return resultsOf(await this.#answer(client, question, deadline()));
       } catch (error) {
         throw new FailedStatement(error);
       }
@@ -252,7 +255,8 @@ function resultsOf(answer: unknown): PostgresRow[][] {
   return results.map(({ rows }) => rows);
 }
 
-async function within<T>(deadline: number, promise: Promise<T>): Promise<T> {
+/** What a promise answers, or an error once the deadline has passed. */
+export async function within<T>(deadline: number, promise: Promise<T>): Promise<T> {
   let timer: NodeJS.Timeout | undefined;
   const tooLate = new Promise<never>((_, reject) => {
     timer = setTimeout(

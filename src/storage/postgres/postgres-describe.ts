@@ -16,7 +16,7 @@ export async function describePostgres(
   ];
   const names = [...settings, 'wal_sync_method', 'data_checksums', 'max_connections'];
   const [row = []] = await connections.read({
-    text: `SELECT ${names.map((name) => `current_setting('${name}')`).join(', ')}`,
+    text: `SELECT ${names.map((name) => `coalesce(current_setting('${name}', true), 'unknown')`).join(', ')}`,
   });
   const found = new Map(names.map((name, index) => [name, String(row[index]).replace(/\p{C}/gu, '?')]));
   const value = (name: string): string => found.get(name) ?? '';

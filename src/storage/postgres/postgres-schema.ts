@@ -61,9 +61,10 @@ export async function migrate(
 /** Makes the row that is locked while the rest is made. */
 async function createVersion(send: PostgresSession['send'], schema: string, place: string): Promise<void> {
   const literal = `'${schema.replaceAll("'", "''")}'`;
+  // Asked in one snapshot: what another process made since the last look was made with the version.
   const [[row = []] = []] = await send({
-    text: `SELECT to_regnamespace(${literal}) IS NOT NULL,
-      EXISTS (SELECT 1 FROM pg_class WHERE relnamespace = to_regnamespace(${literal}) AND relname <> 'schema_version')`,
+    text: `SELECT to_regnamespace(${literal}) IS NOT NULL, count(*) > 0 AND count(*) FILTER (WHERE relname = 'schema_version') = 0
+      FROM pg_class WHERE relnamespace = to_regnamespace(${literal})`,
   });
   const [exists, isFilled] = row;
   if (isFilled === true) {

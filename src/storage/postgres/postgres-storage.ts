@@ -21,7 +21,7 @@ import {
   writeQuestion,
 } from './postgres-group.js';
 import { askSettings, durabilityOf, guardPromises } from './postgres-settings.js';
-import { boundsWithin, PostgresConnections } from './postgres-connections.js';
+import { boundsWithin, PostgresConnections, within } from './postgres-connections.js';
 import { loadDriver, type OwnPool, type PostgresPool } from './postgres-driver.js';
 import { migrate, schemaOf } from './postgres-schema.js';
 import { describePostgres } from './postgres-describe.js';
@@ -91,7 +91,7 @@ export async function postgresStorage(options: PostgresStorageOptions): Promise<
   try {
     return await openOn(pool, { place, schema: schemaOf(namespace), answerMsMax, clock, own });
   } catch (error) {
-    await own?.end();
+    if (own) await endPool(own, answerMsMax);
     throw error;
   }
 }
@@ -151,12 +151,14 @@ async function openOn(pool: PostgresPool, opening: Opening): Promise<Storage> {
     },
 
     async sweep(limit) {
-      return sweepAnswerOf((await connections.write(sweepQuestion(limit, context))) ?? []);
+      const rows = await connections.write(sweepQuestion(limit, context));
+      if (rows) return sweepAnswerOf(rows);
+      return { keys: [], nowMs: recordsOf([], await connections.read(readQuestion([], context))).nowMs };
     },
 
     describe: () => describePostgres(connections, schema),
 
-    close: () => (closed ??= connections.close().then(() => own?.end())),
+    close: () => (closed ??= connections.close().then(() => own && endPool(own, opening.answerMsMax))),
   };
 }
 
@@ -173,6 +175,11 @@ async function makePool(url: string, max: number, answerMsMax: number): Promise<
   // A connection that breaks while nobody uses it leaves the pool by itself; unheard, the event would end the process.
   pool.on('error', () => undefined);
   return pool;
+}
+
+/** Ends its connections. Those whose server is silent are left to the system: nobody waits for them. */
+async function endPool(pool: OwnPool, waitMsMax: number): Promise<void> {
+  await within(performance.now() + waitMsMax, pool.end()).catch(() => undefined);
 }
 
 function wholeNumber(option: string, value: number, least: number, most: number): void {
