@@ -5,6 +5,7 @@ import { doctorCommand } from './doctor-command.js';
 import { readFileSync } from 'node:fs';
 import { redactLine } from './redact-line.js';
 import { runCommand } from './run-command.js';
+import { scopesCommand } from './scopes-command.js';
 import { sessionsCommand } from './sessions-command.js';
 import { unwrapCommand, wrapCommand } from './wrap-command.js';
 
@@ -29,6 +30,7 @@ function program(): Command {
     .enablePositionalOptions()
     .addCommand(runCommand())
     .addCommand(sessionsCommand())
+    .addCommand(scopesCommand())
     .addCommand(wrapCommand())
     .addCommand(unwrapCommand())
     .addCommand(doctorCommand());

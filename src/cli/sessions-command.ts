@@ -7,22 +7,18 @@ import {
   parseSensitivity,
   parseWhole,
   requireTools,
-  storageFlag,
-  type StorageFlags,
   termsOf,
 } from './command-options.js';
 import { CliError, exitCodes } from './exit-codes.js';
 import { printJson, sessionDetails, sessionTable } from './render.js';
 import type { Sensitivity, TaskStatus } from '../tasks/task-types.js';
 import { Command, InvalidArgumentError } from 'commander';
+import { addStoreFlags, granted, type StoreFlags, withStore } from './with-store.js';
 import type { Ambit } from '../open-ambit.js';
 import { createTokenFile } from './session-file.js';
 import { formatDuration } from '../core/durations.js';
-import { openStore } from './open-store.js';
-import { refusedError } from './run-session.js';
-import type { Refused } from '../core/refusals.js';
 
-type Flags = StorageFlags & { readonly json?: true };
+type Flags = StoreFlags;
 
 /** `ambit sessions`: what a person does with sessions from a terminal, also while an `ambit run` is running. */
 export function sessionsCommand(): Command {
@@ -31,7 +27,7 @@ export function sessionsCommand(): Command {
     .addCommand(createCommand())
     .addCommand(listCommand())
     .addCommand(
-      common(new Command('show').description('show one session').argument('<id>')).action(
+      addStoreFlags(new Command('show').description('show one session').argument('<id>')).action(
         (id: string, flags: Flags) =>
           withStore(flags, async ({ tasks }) => {
             const { session } = granted(await tasks.get(id));
@@ -42,7 +38,7 @@ export function sessionsCommand(): Command {
     )
     .addCommand(extendCommand())
     .addCommand(
-      common(new Command('close').description('close a session for good').argument('<id>')).action(
+      addStoreFlags(new Command('close').description('close a session for good').argument('<id>')).action(
         (id: string, flags: Flags) =>
           withStore(flags, async ({ tasks }) => {
             const { summary } = granted(await tasks.close(id));
@@ -76,7 +72,7 @@ function createCommand(): Command {
     )
     .option('--parent <id>', 'the session whose authority it narrows')
     .option('--session-file <file>', 'write the token into this new file (0600) instead of printing it');
-  return common(command).action((flags: CreateFlags) =>
+  return addStoreFlags(command).action((flags: CreateFlags) =>
     withStore(flags, async ({ tasks }) => {
       requireTools(flags);
       const terms = {
@@ -129,7 +125,7 @@ function listCommand(): Command {
     .option('--limit <n>', 'at most so many (default: 100)', parseWhole)
     .option('--cursor <cursor>', 'go on where the last page ended');
   type ListFlags = Flags & { agent?: string; status?: TaskStatus; limit?: number; cursor?: string };
-  return common(command).action((flags: ListFlags) =>
+  return addStoreFlags(command).action((flags: ListFlags) =>
     withStore(flags, async ({ tasks }) => {
       const { agent, status: wanted, limit, cursor } = flags;
       const page = granted(
@@ -153,7 +149,7 @@ function extendCommand(): Command {
     .argument('<id>')
     .option('--calls <n>', 'calls to add', parseMore)
     .option('--for <duration>', 'time to add, such as 30m', parseDurationFlag);
-  return common(command).action((id: string, flags: Flags & { calls?: number; for?: number }) =>
+  return addStoreFlags(command).action((id: string, flags: Flags & { calls?: number; for?: number }) =>
     withStore(flags, async ({ tasks }) => {
       if (flags.calls === undefined && flags.for === undefined) {
         throw new CliError('give --calls, --for or both: what is to be added', exitCodes.usage);
@@ -174,7 +170,7 @@ function closeAgentCommand(): Command {
     .description('close all live sessions of an agent')
     .argument('<agent>')
     .option('--deactivate', 'and let it have no session any more');
-  return common(command).action((agent: string, flags: Flags & { deactivate?: true }) =>
+  return addStoreFlags(command).action((agent: string, flags: Flags & { deactivate?: true }) =>
     withStore(flags, async ({ tasks }) => {
       const { closed } = granted(
         flags.deactivate ? await tasks.deactivateAgent(agent) : await tasks.closeAllForAgent(agent),
@@ -183,23 +179,4 @@ function closeAgentCommand(): Command {
       process.stdout.write(`closed ${closed} ${closed === 1 ? 'session' : 'sessions'}\n`);
     }),
   );
-}
-
-function common(command: Command): Command {
-  return command.option('--json', 'print JSON').addOption(storageFlag());
-}
-
-async function withStore(flags: StorageFlags, work: (ambit: Ambit) => Promise<void>): Promise<void> {
-  const ambit = await openStore(flags);
-  try {
-    await work(ambit);
-  } finally {
-    await ambit.close();
-  }
-}
-
-/** What was granted; a refusal ends the command. */
-function granted<T extends { readonly ok: true }>(answer: T | Refused): T {
-  if (answer.ok) return answer;
-  throw refusedError(answer);
 }
