@@ -1,9 +1,9 @@
 import { describe, expect, onTestFinished, test } from 'vitest';
-import { granted, monotonicMs, sessionsIn, startWatching, tally, type WatchedCall } from './watched-calls.js';
+import { granted, monotonicMs, startWatching, tally, type WatchedCall } from './watched-calls.js';
 import { report, sized } from '../proof/figures.js';
 import { makeTaskKeys, type UseRecord } from '../../src/tasks/task-records.js';
 import Database from 'better-sqlite3';
-import { openAmbit } from 'ambit';
+import { openAmbit, type TaskSession } from 'ambit';
 import { type ProofStore, proofStores } from '../proof/proof-stores.js';
 
 /** As short as a loaded machine starts a process and makes some calls in. */
@@ -14,24 +14,30 @@ const inFlight = 12;
  * A process is stopped in the middle of its calls, sleeps past the end of its session, and goes on. What it had decided
  * and not begun to commit by then must not be done.
  */
-async function sleepOver({ name, createUrl }: ProofStore): Promise<{ calls: number; afterwards: number }> {
+async function sleepOver({
+  name,
+  createUrl,
+}: ProofStore): Promise<{ calls: number; afterwards: number } | undefined> {
   const storage = await createUrl();
-  const { ids, expiresAtMs } = await sessionsIn(storage, [{ timeLimitMs: lifeMs }]);
-  const endMs = expiresAtMs[0] ?? 0;
-  const sleeper = startWatching({ storage, sessionIds: ids, forMs: lifeMs + 600, inFlight }, {});
+  const creates = { timeLimitMs: lifeMs };
+  const sleeper = startWatching({ storage, creates, forMs: lifeMs + 600, inFlight }, {});
   expect(await sleeper.next()).toBe('ready');
   sleeper.go();
+  const { sessionId, expiresAtMs: endMs } = (await sleeper.next()) as TaskSession;
   const first = (await sleeper.next()) as WatchedCall;
   await sleepUntil(endMs - lifeMs * (0.1 + 0.5 * Math.random()));
   sleeper.kill('SIGSTOP');
   const stoppedAt = monotonicMs();
+  // This machine was too busy to stop it in time.
+  const tooLate = Date.now() >= endMs - 5;
   await sleepUntil(endMs + 200);
   // What was counted while it slept; nothing may come on top.
-  const asleep = await countedIn(storage, ids[0] ?? '');
+  const asleep = await countedIn(storage, sessionId);
   const wokenAt = monotonicMs();
   sleeper.kill('SIGCONT');
   const calls = [first, ...((await sleeper.rest()) as WatchedCall[])];
   expect(await sleeper.ended).toBe(0);
+  if (tooLate) return undefined;
 
   const passed = granted(calls, 0);
   expect(passed.length, 'it was in the middle of its calls').toBeGreaterThan(0);
@@ -46,7 +52,7 @@ async function sleepOver({ name, createUrl }: ProofStore): Promise<{ calls: numb
   expect(late.length, 'no more than were under way').toBeLessThanOrEqual(inFlight);
   const ambit = await openAmbit({ storage, sweepEveryMs: false });
   onTestFinished(() => ambit.close());
-  const found = await ambit.tasks.get(ids[0] ?? '');
+  const found = await ambit.tasks.get(sessionId);
   if (!found.ok) throw new Error(found.refusal.message);
   expect(found.session.status).toBe('expired');
   expect(found.session.callsMade, 'counted is what was granted').toBe(passed.length);
@@ -87,12 +93,18 @@ describe.each(proofStores.filter(({ name }) => name !== 'memory'))(
   (store) => {
     test('grants nothing of what it had decided before the end', { timeout: 120_000 }, async () => {
       const rounds = sized(3, 12);
-      const results = await Promise.all(Array.from({ length: rounds }, () => sleepOver(store)));
+      const results: { calls: number; afterwards: number }[] = [];
+      // Three at once: they mostly sleep.
+      for (let tries = 0; results.length < rounds && tries < rounds + 10; tries++) {
+        const three = await Promise.all([1, 2, 3].map(() => sleepOver(store)));
+        results.push(...three.flatMap((one) => one ?? []));
+      }
+      expect(results.length).toBeGreaterThanOrEqual(rounds);
       const sum = (of: (one: (typeof results)[number]) => number): number =>
         results.reduce((all, one) => all + of(one), 0);
       report(`${store.name}, a process stopped across the end of its session`, {
         calls: sum(({ calls }) => calls),
-        faults: rounds,
+        faults: results.length,
         'refused afterwards': sum(({ afterwards }) => afterwards),
       });
     });

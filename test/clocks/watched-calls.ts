@@ -1,4 +1,4 @@
-import { type Ambit, openAmbit, type TaskTermsInput } from 'ambit';
+import { openAmbit, type TaskTermsInput } from 'ambit';
 import { type Launch, type ProofChild, startChild } from '../proof/proof-processes.js';
 import { fileURLToPath } from 'node:url';
 
@@ -21,7 +21,10 @@ export interface WatchedClosing {
 
 export interface WatchOptions {
   readonly storage: string;
-  readonly sessionIds: readonly string[];
+  /** Or it is told when it begins. */
+  readonly sessionIds?: readonly string[];
+  /** Or it makes one for itself, of these terms, and says it first. */
+  readonly creates?: Terms;
   readonly forMs: number;
   readonly inFlight: number;
   /** Which session is closed in the middle. */
@@ -46,31 +49,27 @@ export interface Terms extends Partial<TaskTermsInput> {
 }
 
 /** Creates sessions, and answers their ids and when their time is over, by the clock of the store. */
-export async function sessionsOn(
-  ambit: Ambit,
+export async function sessionsIn(
+  storage: string,
   terms: readonly Terms[],
 ): Promise<{ readonly ids: string[]; readonly expiresAtMs: number[] }> {
   const [ids, expiresAtMs]: [string[], number[]] = [[], []];
-  for (const [index, one] of terms.entries()) {
-    const created = await ambit.tasks.create({
-      agentId: `agent-${index}`,
-      declaredIntent: 'to be watched',
-      authorizedTools: ['read_file'],
-      callBudget: 1_000_000,
-      ...one,
-    });
-    if (!created.ok) throw new Error(created.refusal.message);
-    ids.push(created.session.sessionId);
-    expiresAtMs.push(created.session.expiresAtMs);
-  }
-  return { ids, expiresAtMs };
-}
-
-/** The same in a store of its own that is closed again, so that others may own it. */
-export async function sessionsIn(storage: string, terms: readonly Terms[]): ReturnType<typeof sessionsOn> {
   const ambit = await openAmbit({ storage, sweepEveryMs: false });
   try {
-    return await sessionsOn(ambit, terms);
+    for (const [index, one] of terms.entries()) {
+      const created = await ambit.tasks.create({
+        agentId: `agent-${index}`,
+        declaredIntent: 'to be watched',
+        authorizedTools: ['read_file'],
+        callBudget: 1_000_000,
+        ...one,
+      });
+      if (!created.ok) throw new Error(created.refusal.message);
+      ids.push(created.session.sessionId);
+      expiresAtMs.push(created.session.expiresAtMs);
+    }
+    // Closed again, so that others may own it.
+    return { ids, expiresAtMs };
   } finally {
     await ambit.close();
   }

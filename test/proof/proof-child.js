@@ -31,12 +31,14 @@ function say(line) {
   }
 }
 
+/** What it is told to begin with is added to its options. */
 async function begin() {
   say('ready');
   const lines = createInterface({ input: process.stdin });
-  await new Promise((resolve) => lines.once('line', resolve));
+  const told = await new Promise((resolve) => lines.once('line', resolve));
   lines.close();
   process.stdin.destroy();
+  Object.assign(options, JSON.parse(told));
 }
 
 /**
@@ -142,20 +144,29 @@ const scenarios = {
 
   /**
    * Calls on some sessions for `forMs`, one call after the other in each of `inFlight` callers, and says of each when it
-   * was asked and what was answered; `closing` is closed in the middle.
+   * was asked and what was answered; `closing` is closed in the middle. With `creates` it makes a session of these terms
+   * for itself, and goes on until it was told often enough that its time is over.
    */
   async watch() {
     const { tasks, close } = await openAmbit({ storage: options.storage, sweepEveryMs: false });
     await begin();
+    if (options.creates) {
+      const created = await tasks.create({ ...termsFor('agent'), callBudget: 1_000_000, ...options.creates });
+      if (!created.ok) throw new Error(created.refusal.message);
+      options.sessionIds = [created.session.sessionId];
+      say(created.session);
+    }
     const now = () => Number(process.hrtime.bigint()) / 1e6;
     const untilMs = now() + options.forMs;
     const pause = () => new Promise((resolve) => setTimeout(resolve, 1));
+    let overs = options.creates ? 0 : Infinity;
     const caller = async () => {
-      while (now() < untilMs) {
+      while (now() < untilMs || overs < 3 * options.inFlight) {
         const session = Math.floor(Math.random() * options.sessionIds.length);
         const startedAt = now();
         const answer = await tasks.use(options.sessionIds[session], 'read_file');
         const told = answer.ok ? { left: answer.remaining.calls } : { code: answer.refusal.code };
+        if (told.code === 'SESSION_EXPIRED') overs++;
         say({ session, startedAt, endedAt: now(), ...told });
         await pause();
       }

@@ -13,8 +13,8 @@ export interface ProofChild {
   next(): Promise<unknown>;
   /** All it says until its end. */
   rest(): Promise<unknown[]>;
-  /** Lets it begin. */
-  go(): void;
+  /** Lets it begin, and tells it what it could not be told before. */
+  go(told?: object): void;
   readonly ended: Promise<number | null>;
   kill(signal: NodeJS.Signals): void;
 }
@@ -50,7 +50,7 @@ export function startChild(
       for (let line = await next(); line !== undefined; line = await next()) said.push(line);
       return said;
     },
-    go: () => void started.stdin.write('go\n'),
+    go: (told = {}) => void started.stdin.write(`${JSON.stringify(told)}\n`),
     ended,
     kill: (signal) => void started.kill(signal),
   };
