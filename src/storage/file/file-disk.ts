@@ -3,8 +3,6 @@ import { type FileHandle, open, readdir, rename, unlink } from 'node:fs/promises
 
 /** A file that is open, as the store uses it. What fails rejects with the error of the system. */
 export interface DiskFile {
-  /** The number by which the system knows it, for its lock. */
-  readonly descriptor: number;
   /**
    * Writes at once. The page cache takes a group in a few microseconds, and a thread that did it would have to be woken
    * for it; what takes long is the flush.
@@ -17,7 +15,6 @@ export interface DiskFile {
   flush(): Promise<void>;
   /** fsync: all of it, for a file that was just made. */
   flushAll(): Promise<void>;
-  truncate(length: number): Promise<void>;
   length(): Promise<number>;
   close(): Promise<void>;
 }
@@ -55,7 +52,6 @@ export const realDisk: Disk = {
 
 function diskFile(handle: FileHandle): DiskFile {
   return {
-    descriptor: handle.fd,
     writeNow(bytes, at) {
       for (let done = 0; done < bytes.length;)
         done += writeSync(handle.fd, bytes, done, bytes.length - done, at + done);
@@ -75,7 +71,6 @@ function diskFile(handle: FileHandle): DiskFile {
     },
     flush: () => handle.datasync(),
     flushAll: () => handle.sync(),
-    truncate: (length) => handle.truncate(length),
     length: async () => (await handle.stat()).size,
     close: () => handle.close(),
   };

@@ -20,13 +20,17 @@ export interface FrameHeader {
   readonly kind: FrameKind;
 }
 
-/** 1: a group of writes; 2: the store was closed here; 3: records of a snapshot; 4: the end of a snapshot. */
-export type FrameKind = 1 | 2 | 3 | 4;
+/**
+ * 1: a group of writes, flushed before the next one; 2: the store was closed here; 3: records of a snapshot; 4: the end of a
+ * snapshot; 5: a group of writes that was not flushed.
+ */
+export type FrameKind = 1 | 2 | 3 | 4 | 5;
 
 export const groupFrame = 1;
 export const closedFrame = 2;
 export const recordsFrame = 3;
 export const endFrame = 4;
+export const unflushedFrame = 5;
 
 /**
  * A disk writes a sector whole or not at all, and leaves others alone. Every frame begins in a sector of its own, so a
@@ -81,13 +85,25 @@ export function headerAt(buffer: Buffer, at: number, salt: Buffer): FrameHeader 
   if (buffer.compare(salt, 0, saltBytes, at + 8, at + 8 + saltBytes) !== 0) return undefined;
   if (buffer.readUInt32BE(at + 4) !== crc32(buffer.subarray(at + 8, at + frameHeaderBytes))) return undefined;
   const kind = buffer.readUInt32BE(at + 36);
-  if (kind < 1 || kind > 4) return undefined;
+  if (kind < groupFrame || kind > unflushedFrame) return undefined;
   return {
     sequence: buffer.readDoubleBE(at + 16),
     durableSequence: buffer.readDoubleBE(at + 24),
     textBytes: buffer.readUInt32BE(at + 32),
     kind: kind as FrameKind,
   };
+}
+
+/**
+ * Whether a sector may be what is left of the first one of a frame: in what is known of its header beforehand, one byte may
+ * be wrong, and any may not have been written. Noise does not look like this.
+ */
+export function mayBegin(sector: Buffer, salt: Buffer, sequence: number): boolean {
+  const expected = Buffer.alloc(frameHeaderBytes);
+  salt.copy(expected, 8);
+  expected.writeDoubleBE(sequence, 16);
+  const known = [8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 36, 37, 38];
+  return known.filter((at) => sector[at] !== 0 && sector[at] !== expected[at]).length <= 1;
 }
 
 /** Whether a frame, all of it in the buffer, is as it was written. */

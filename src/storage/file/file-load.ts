@@ -1,10 +1,20 @@
 import { type AmbitError } from '../storage.js';
-import { closedFrame, endFrame, groupFrame, recordsFrame, sectorBytes } from './file-frames.js';
+import {
+  closedFrame,
+  endFrame,
+  framedBytes,
+  groupFrame,
+  headerAt,
+  mayBegin,
+  recordsFrame,
+  sectorBytes,
+  unflushedFrame,
+} from './file-frames.js';
 import { type EntryReader, readEntries } from './file-entries.js';
 import { type FileHeader, readHeader } from './file-header.js';
 import { corrupt } from './file-errors.js';
 import type { DiskFile } from './file-disk.js';
-import { readFrames } from './file-reader.js';
+import { type FrameReader, readFrames } from './file-reader.js';
 
 /** What a snapshot held. */
 export interface LoadedSnapshot {
@@ -53,8 +63,8 @@ export interface LoadedJournal {
   readonly header: FileHeader;
   /** Where its frames end. */
   readonly position: number;
-  /** Where its last frame begins, if it has one. */
-  readonly lastFrameAt: number | undefined;
+  /** Where the first frame begins that no later one says was durable. */
+  readonly unprovenAt: number;
   readonly length: number;
   /** Of its last frame; one less than its first where it has none. */
   readonly lastSequence: number;
@@ -93,26 +103,31 @@ export async function loadJournal(
   let sequence = header.firstSequence;
   let groups = 0;
   let closed = false;
-  let lastFrameAt: number | undefined;
+  // Frames that are not known to be durable: one at most, if every group was flushed.
+  let unproven: { sequence: number; at: number }[] = [];
   while (sequence <= last) {
     const frame = await frames.frameAt(at);
     if (frame === undefined || frame.header.sequence !== sequence) break;
-    if (frame.header.kind === groupFrame) {
+    const { kind } = frame.header;
+    if (kind === groupFrame || kind === unflushedFrame) {
       if (readEntries(frame.text, reader) === undefined)
         throw corrupt(path, at, 'what it holds there is no list of changes');
       groups++;
-    } else if (frame.header.kind !== closedFrame) {
+    } else if (kind !== closedFrame) {
       throw corrupt(path, at, 'it holds there what belongs into a snapshot');
     }
-    closed = frame.header.kind === closedFrame;
-    lastFrameAt = at;
+    closed = kind === closedFrame;
+    const { durableSequence } = frame.header;
+    if (unproven[0] && unproven[0].sequence <= durableSequence)
+      unproven = unproven.filter((one) => one.sequence > durableSequence);
+    unproven.push({ sequence, at });
     at = frame.end;
     sequence++;
   }
   const found = {
     header,
     position: at,
-    lastFrameAt,
+    unprovenAt: unproven[0]?.at ?? at,
     length: frames.length,
     lastSequence: sequence - 1,
     groups,
@@ -124,14 +139,43 @@ export async function loadJournal(
     throw acknowledgedLost(path, at);
   // The journal that came after says where this one ends; without a mark of that here it ended in a failure.
   if (bounds.endsWith !== undefined && !closed) return { ...found, tornAt: undefined };
+  const tornAt = await remainsAt(frames, path, header.salt, at, sequence);
+  if (tornAt !== undefined && bounds.endsWith !== undefined)
+    throw corrupt(path, tornAt, 'it was closed, and something was written behind its end');
+  return { ...found, tornAt };
+}
+
+/**
+ * Where the remains of a group begin that was being written when its process or the power went; undefined if there are
+ * none. A sector is written whole or not at all, so remains look like a group with parts of it missing, and like nothing
+ * else: with a flush after every group there are those of one group only.
+ *
+ * @throws AmbitError `STORE_CORRUPT` if what is there is anything else
+ */
+async function remainsAt(
+  frames: FrameReader,
+  path: string,
+  salt: Buffer,
+  at: number,
+  sequence: number,
+): Promise<number | undefined> {
   const tail = await frames.tailFrom(
     at,
     (behind) => behind.durableSequence >= sequence || behind.sequence < sequence,
   );
   if (tail.proofAt !== undefined) throw acknowledgedLost(path, at);
-  if (tail.dirtyAt !== undefined && bounds.endsWith !== undefined)
-    throw corrupt(path, tail.dirtyAt, 'it was closed, and something was written behind its end');
-  return { ...found, tornAt: tail.dirtyAt };
+  if (tail.dirtyAt === undefined) return undefined;
+  // Remains neither: see above.
+  if (tail.dirtyEnd + sectorBytes > frames.length) throw corrupt(path, at, 'the file was cut short');
+  const sector = await frames.bytesAt(at, sectorBytes);
+  const first = headerAt(sector, 0, salt);
+  const fits =
+    first === undefined
+      ? mayBegin(sector, salt, sequence)
+      : first.sequence === sequence &&
+        (first.kind === unflushedFrame || tail.dirtyEnd <= at + framedBytes(first.textBytes));
+  if (!fits) throw corrupt(path, at, 'what is there is not what a crash leaves of the last group');
+  return tail.dirtyAt;
 }
 
 function acknowledgedLost(path: string, at: number): AmbitError {

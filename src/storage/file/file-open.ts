@@ -8,6 +8,9 @@ import { createFileRecords, type FileRecords } from './file-records.js';
 import { basename, join } from 'node:path';
 import { randomUUID } from 'node:crypto';
 
+/** Written in one go while a journal is made ready. */
+const chunkBytes = 1_048_576;
+
 /** A store whose files have been read. */
 export interface OpenedFiles {
   readonly storeId: string;
@@ -138,22 +141,22 @@ async function continueStore(disk: Disk, directory: string, read: ReadStore): Pr
 /**
  * Makes what was read durable, and cuts the remains of a group that was not acknowledged.
  *
- * The last group may lie in the page cache alone, because its process died before its flush, or, worse, after a flush
- * that failed: the system then takes the pages for clean. So it is written again.
+ * The last groups may lie in the page cache alone, because their process died before a flush, or, worse, after one that
+ * failed: the system then takes the pages for clean. So they are written again.
  */
 async function settle(
   { path, file }: { readonly path: string; readonly file: DiskFile },
-  { lastFrameAt, position, length, tornAt }: LoadedJournal,
+  { unprovenAt, position, length, tornAt }: LoadedJournal,
 ): Promise<string | undefined> {
-  if (lastFrameAt !== undefined) {
-    const last = Buffer.alloc(position - lastFrameAt);
-    await file.read(last, lastFrameAt);
-    await file.write(last, lastFrameAt);
+  for (let at = unprovenAt; at < position; at += chunkBytes) {
+    const chunk = Buffer.alloc(Math.min(chunkBytes, position - at));
+    await file.read(chunk, at);
+    await file.write(chunk, at);
   }
   if (tornAt !== undefined) {
-    const zeros = Buffer.alloc(1_048_576);
-    for (let at = position; at < length; at += zeros.length)
-      await file.write(zeros.subarray(0, Math.min(zeros.length, length - at)), at);
+    const zeros = Buffer.alloc(chunkBytes);
+    for (let at = position; at < length; at += chunkBytes)
+      await file.write(zeros.subarray(0, Math.min(chunkBytes, length - at)), at);
   }
   await file.flushAll();
   if (tornAt === undefined) return undefined;

@@ -22,6 +22,8 @@ export interface Frame {
 export interface Tail {
   /** The first byte that is not zero. */
   readonly dirtyAt: number | undefined;
+  /** The end of the last sector that is not zero. */
+  readonly dirtyEnd: number;
   /** The first header of this file, whole in itself, that `proves` said something of. */
   readonly proofAt: number | undefined;
 }
@@ -29,6 +31,8 @@ export interface Tail {
 /** Reads the frames of a file from front to back. */
 export interface FrameReader {
   readonly length: number;
+  /** So many bytes, or what there is of them. */
+  bytesAt(at: number, bytes: number): Promise<Buffer>;
   /** The whole frame that begins there, if there is one. */
   frameAt(at: number): Promise<Frame | undefined>;
   tailFrom(at: number, proves: (header: FrameHeader) => boolean): Promise<Tail>;
@@ -36,15 +40,15 @@ export interface FrameReader {
 
 export async function readFrames(file: DiskFile, salt: Buffer): Promise<FrameReader> {
   const length = await file.length();
-  let buffer = Buffer.alloc(windowBytes);
+  let buffer = Buffer.allocUnsafe(windowBytes);
   let start = 0;
   let filled = 0;
 
   /** The bytes from `at` on, at least so many unless the file ends before. */
   async function bytesAt(at: number, bytes: number): Promise<Buffer> {
     if (at >= start && at + bytes <= start + filled) return buffer.subarray(at - start, filled);
-    if (bytes > buffer.length) buffer = Buffer.alloc(bytes);
-    else if (buffer.length > windowBytes && bytes <= windowBytes) buffer = Buffer.alloc(windowBytes);
+    if (bytes > buffer.length) buffer = Buffer.allocUnsafe(bytes);
+    else if (buffer.length > windowBytes && bytes <= windowBytes) buffer = Buffer.allocUnsafe(windowBytes);
     start = at;
     filled = await file.read(buffer, at);
     return buffer.subarray(0, filled);
@@ -52,6 +56,7 @@ export async function readFrames(file: DiskFile, salt: Buffer): Promise<FrameRea
 
   return {
     length,
+    bytesAt: async (at, bytes) => (await bytesAt(at, bytes)).subarray(0, bytes),
     async frameAt(at) {
       const head = await bytesAt(at, Math.min(sectorBytes, Math.max(0, length - at)));
       const header = headerAt(head, 0, salt);
@@ -65,6 +70,7 @@ export async function readFrames(file: DiskFile, salt: Buffer): Promise<FrameRea
     },
     async tailFrom(from, proves) {
       let dirtyAt: number | undefined;
+      let dirtyEnd = from;
       for (let at = from; at < length;) {
         const bytes = await bytesAt(at, Math.min(windowBytes, length - at));
         if (bytes.length === 0) break;
@@ -72,12 +78,13 @@ export async function readFrames(file: DiskFile, salt: Buffer): Promise<FrameRea
           const sector = bytes.subarray(offset, offset + sectorBytes);
           if (isZero(sector)) continue;
           dirtyAt ??= at + offset + sector.findIndex((byte) => byte !== 0);
+          dirtyEnd = at + offset + sector.length;
           const header = headerAt(bytes, offset, salt);
-          if (header && proves(header)) return { dirtyAt, proofAt: at + offset };
+          if (header && proves(header)) return { dirtyAt, dirtyEnd, proofAt: at + offset };
         }
         at += bytes.length;
       }
-      return { dirtyAt, proofAt: undefined };
+      return { dirtyAt, dirtyEnd, proofAt: undefined };
     },
   };
 }

@@ -1,4 +1,4 @@
-import { closedFrame, groupFrame } from './file-frames.js';
+import { closedFrame, groupFrame, unflushedFrame } from './file-frames.js';
 import { createSnapshots, type Snapshots, type SnapshotState } from './file-snapshots.js';
 import { type Journal, type JournalName, type PreparedJournal, prepareJournal } from './file-journal.js';
 import { unavailable, wordsOf } from './file-errors.js';
@@ -87,7 +87,8 @@ export class FileWriter {
       throw unavailable(journal.path, wordsOf(error), 'none', error);
     }
     try {
-      journal.append(text, groupFrame, this.#sequence + 1, this.#durableSequence);
+      const kind = this.#options.flushed ? groupFrame : unflushedFrame;
+      journal.append(text, kind, this.#sequence + 1, this.#durableSequence);
       this.#closed = false;
       if (this.#options.flushed) await journal.flush();
     } catch (error) {
@@ -115,10 +116,17 @@ export class FileWriter {
     }
   }
 
-  /** Goes on in a new journal, which says that the old one ended before what failed. */
+  /**
+   * Goes on in a new journal, which says that the old one ended before what failed. Without a flush of every group that
+   * could be a lie: then the store must be opened anew, which writes again what may not be on the disk.
+   */
   async #heal(): Promise<void> {
     const old = this.#journal;
     const { disk, directory } = this.#options;
+    if (this.#durableSequence < this.#sequence) {
+      const problem = `${this.#failure ?? 'it failed'}; close the store and open it anew`;
+      throw unavailable(old.path, problem, 'none');
+    }
     try {
       const prepared = await prepareJournal(disk, directory, this.#nextName(this.#sequence + 1));
       this.#journal = await prepared.publish();
