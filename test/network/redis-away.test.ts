@@ -70,6 +70,7 @@ describe('redis, a server in trouble', () => {
       expect(await refusalOfUse(ambit, sessionId)).toMatchObject(refusedForNow);
       await expect(answered(openAmbit({ storage: url, sweepEveryMs: false }))).rejects.toMatchObject({
         code: 'STORAGE_UNAVAILABLE',
+        message: expect.stringMatching(/maxclients/) as string,
       });
       await admin.call('CONFIG', 'SET', 'maxclients', '10000');
       expect((await callEach(ambit, sessionId, ['back'], 1)).granted.size).toBe(1);

@@ -22,6 +22,18 @@ const advice: Readonly<Record<string, string>> = {
   NOPERM: 'this user may not run the commands that Ambit needs; see docs/redis.md',
 };
 
+/** What to do about an error of the network, by its code. */
+const networkAdvice: Readonly<Record<string, string>> = {
+  ECONNREFUSED: 'nobody listens there; check host and port, and whether Redis runs',
+  ENOTFOUND: 'the host is not known; check its name',
+  EAI_AGAIN: 'the host cannot be looked up now; check the network',
+  ETIMEDOUT: 'it cannot be reached in time; check the network',
+  EHOSTUNREACH: 'it cannot be reached; check the network',
+  ENETUNREACH: 'it cannot be reached; check the network',
+  EPIPE: 'the connection broke',
+  ECONNRESET: 'the connection broke',
+};
+
 /** The first word of an error that Redis answered, or undefined for any other error. */
 function codeOf(error: unknown): string | undefined {
   const { name, message } = error instanceof Error ? error : { name: '', message: '' };
@@ -61,6 +73,11 @@ export function unavailable(server: string, error: unknown, sent: boolean): Ambi
   }
   if (name === 'MaxRetriesPerRequestError' || line === 'Connection is closed.')
     return refused(server, 'the connection was lost', sent ? 'unknown' : 'none');
+  const networkCode = String((error as { code?: unknown } | null)?.code);
+  const advised = networkAdvice[networkCode];
+  if (advised !== undefined) return refused(server, `${advised} (${networkCode})`, sent ? 'unknown' : 'none');
+  if (line.startsWith('Socket timeout'))
+    return refused(server, 'no answer came in time; look whether it hangs', sent ? 'unknown' : 'none');
   // The client did not even try.
   if (line.includes('enableOfflineQueue')) return refused(server, 'the connection is lost', 'none');
   return refused(server, line, sent ? 'unknown' : 'none');
