@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { compileGlobs, globContains } from '../../src/tasks/glob-rules.js';
+import { compileGlobs, globContains, matcherOf } from '../../src/tasks/glob-rules.js';
 import fc from 'fast-check';
 
 const matches = (pattern: string, name: string): boolean => compileGlobs([pattern]).matches(name);
@@ -51,5 +51,41 @@ describe('globs', () => {
   it('match nothing where there are none', () => {
     expect(compileGlobs([]).matches('')).toBe(false);
     expect(compileGlobs([]).matches('read_file')).toBe(false);
+  });
+
+  it('stand for words: each character of them, and no neighbour of one', () => {
+    for (const unit of ['a', 'z', 'A', 'Z', '0', '9', '_', '-', '.', '/', ':'])
+      expect([unit, matches('x*', `x${unit}`)]).toEqual([unit, true]);
+    for (const unit of ['`', '{', '@', '[', '^', ',', ';', ' ', 'é'])
+      expect([unit, matches('x*', `x${unit}`)]).toEqual([unit, false]);
+  });
+
+  it.each([
+    ['ab*b', 'ab', false],
+    ['ab*b', 'abb', true],
+    ['a*b*b', 'ab', false],
+    ['a*b*c', 'a1b2c', true],
+    ['a*b*c', 'a1c', false],
+    ['a*b*c', 'a bc', false],
+    ['a*bb*b', 'abb', false],
+    ['a*bb*b', 'abbb', true],
+    ['a* *c', 'a1 2c', true],
+    ['*b*', 'bx', true],
+    ['*b*', 'b', true],
+    ['a**b', 'a1b', true],
+    ['*', '', true],
+  ])('%s and %s: %s', (pattern, name, expected) => {
+    expect(matches(pattern, name)).toBe(expected);
+  });
+
+  it('are compiled once for a list, for a thousand lists', () => {
+    const first = matcherOf(['read_*', 'list']);
+    expect(matcherOf(['write_*']).matches('list')).toBe(false);
+    expect(matcherOf(['read_*', 'list'])).toBe(first);
+    expect(matcherOf(['read_*list']).matches('list')).toBe(false);
+    for (let list = 0; list < 998; list++) matcherOf([`tool-${list}`]);
+    // All thousand and one of them are known by now, and too many.
+    expect(matcherOf(['read_*', 'list'])).not.toBe(first);
+    expect(matcherOf(['read_*', 'list']).matches('list')).toBe(true);
   });
 });

@@ -153,3 +153,86 @@ it('keeps its arithmetic exact at the largest limits', () => {
   // One call is paid back every 3.6 ms.
   expect(refused).toEqual({ ok: false, retryAfterMs: 4 });
 });
+
+describe('what is remembered', () => {
+  const at = (ms: number) => ({ earliestMs: ms, latestMs: ms });
+  const after = (
+    limit: Required<RateLimit>,
+    asked: readonly (readonly [ms: number, calls: number])[],
+  ): RateState => {
+    let state: RateState = null;
+    for (const [ms, calls] of asked) {
+      const decision = takeRate(limit, state, calls, at(ms));
+      if (decision.ok) ({ state } = decision);
+    }
+    return state;
+  };
+
+  it('sliding: each moment of grants once, and none that has left the window', () => {
+    const limit = { calls: 10, perMs: 1_000, algorithm: 'sliding' } as const;
+    expect(after(limit, [[5, 1]])).toEqual({ grants: [[5, 1]] });
+    const twice = [
+      [5, 1],
+      [5, 2],
+    ] as const;
+    expect(after(limit, twice)).toEqual({ grants: [[5, 3]] });
+    expect(after(limit, [...twice, [9, 1]])).toEqual({
+      grants: [
+        [5, 3],
+        [9, 1],
+      ],
+    });
+    expect(after(limit, [...twice, [9, 1], [9, 1]])).toEqual({
+      grants: [
+        [5, 3],
+        [9, 2],
+      ],
+    });
+    // A clock that was set back adds to the latest moment.
+    expect(after(limit, [...twice, [9, 1], [7, 1]])).toEqual({
+      grants: [
+        [5, 3],
+        [9, 2],
+      ],
+    });
+    expect(after(limit, [...twice, [9, 1], [1_006, 1]])).toEqual({
+      grants: [
+        [9, 1],
+        [1_006, 1],
+      ],
+    });
+  });
+
+  it('fixed: when the window began, and the calls in it', () => {
+    const limit = { calls: 10, perMs: 1_000, algorithm: 'fixed' } as const;
+    expect(
+      after(limit, [
+        [5, 1],
+        [9, 2],
+      ]),
+    ).toEqual({ startMs: 5, calls: 3 });
+    expect(
+      after(limit, [
+        [5, 1],
+        [1_005, 2],
+      ]),
+    ).toEqual({ startMs: 1_005, calls: 2 });
+  });
+
+  it('gcra: the latest moment, and what is owed', () => {
+    const limit = { calls: 10, perMs: 1_000, algorithm: 'gcra' } as const;
+    expect(after(limit, [[5, 1]])).toEqual({ atMs: 5, debt: 1_000 });
+    expect(
+      after(limit, [
+        [5, 1],
+        [55, 1],
+      ]),
+    ).toEqual({ atMs: 55, debt: 1_500 });
+    expect(
+      after(limit, [
+        [5, 1],
+        [3, 1],
+      ]),
+    ).toEqual({ atMs: 5, debt: 2_000 });
+  });
+});
