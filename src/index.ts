@@ -68,6 +68,16 @@ export type {
 // Transcripts: what they are, what goes in and what comes out
 export type { Transcripts } from './transcripts/transcripts-face.js';
 export type {
+  CheckpointChannel,
+  CheckpointListOptions,
+  CheckpointPlace,
+  Checkpoints,
+  CheckpointWrite,
+  NewCheckpoint,
+  SavedCheckpoint,
+  SerializedValue,
+} from './transcripts/checkpoint-types.js';
+export type {
   JsonFields,
   LoopKind,
   LoopStatus,

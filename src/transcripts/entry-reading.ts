@@ -77,9 +77,10 @@ export async function contentOf(
   if (pieces) {
     const read = await readPieces(engine, pieces);
     if (!read.ok) return read;
-    content = read.fields;
+    content = read.content as JsonFields | undefined;
   }
-  if (typeof content !== 'object') return { ok: true, entry: damagedEntry(position, 'is damaged') };
+  if (typeof content !== 'object' || content === null)
+    return { ok: true, entry: damagedEntry(position, 'is damaged') };
   const copied = pieces ? content : copyFields('entry', content);
   return { ok: true, entry: { ...copied, schema, type, loopId, position, atMs } };
 }

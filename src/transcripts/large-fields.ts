@@ -1,7 +1,6 @@
 import { type PiecesRef, pieceKey, stagingKey } from './transcript-records.js';
 import { pieceCharsMax, piecesAtOnce, unfinishedForMs } from './transcript-limits.js';
 import type { Engine } from '../engine/engine.js';
-import type { JsonFields } from './transcript-types.js';
 import type { Refused } from '../core/refusals.js';
 import type { TranscriptContext } from './transcript-context.js';
 
@@ -11,10 +10,10 @@ import type { TranscriptContext } from './transcript-context.js';
  */
 export async function writePieces(
   { engine, mint }: Pick<TranscriptContext, 'engine' | 'mint'>,
-  fields: unknown,
+  content: unknown,
   kept: { readonly expiresAtMs?: number } = {},
 ): Promise<{ readonly ok: true; readonly ref: PiecesRef } | Refused> {
-  const text = JSON.stringify(fields);
+  const text = JSON.stringify(content);
   const ref: PiecesRef = { set: mint(), count: Math.ceil(text.length / pieceCharsMax) };
   const staged = await stage(engine, ref.set);
   if (!staged.ok) return staged;
@@ -42,7 +41,7 @@ export function stage(engine: Engine, owner: string): Promise<{ readonly ok: tru
 export async function readPieces(
   engine: Engine,
   { set, count }: PiecesRef,
-): Promise<{ readonly ok: true; readonly fields: JsonFields | undefined } | Refused> {
+): Promise<{ readonly ok: true; readonly content: unknown } | Refused> {
   let text = '';
   for (let index = 0; index < count; index += piecesAtOnce) {
     const keys = Array.from({ length: Math.min(piecesAtOnce, count - index) }, (_, at) =>
@@ -50,12 +49,12 @@ export async function readPieces(
     );
     const answer = await engine.read(keys);
     if (!answer.ok) return answer;
-    if (answer.values.some((piece) => typeof piece !== 'string')) return { ok: true, fields: undefined };
+    if (answer.values.some((piece) => typeof piece !== 'string')) return { ok: true, content: undefined };
     text += answer.values.join('');
   }
   try {
-    return { ok: true, fields: JSON.parse(text) as JsonFields };
+    return { ok: true, content: JSON.parse(text) as unknown };
   } catch {
-    return { ok: true, fields: undefined };
+    return { ok: true, content: undefined };
   }
 }

@@ -9,6 +9,7 @@ import {
   stagingKey,
 } from './transcript-records.js';
 import { collectBatchMax, collectOwnersMax, schemaVersion } from './transcript-limits.js';
+import type { CheckpointRecord } from './checkpoint-records.js';
 import type { Engine } from '../engine/engine.js';
 import type { Key } from '../core/keys.js';
 import type { Refused } from '../core/refusals.js';
@@ -60,12 +61,14 @@ async function collectOwner(engine: Engine, owner: string): Promise<Collected | 
 }
 
 /** The pieces that a record refers to are owned by themselves, and given up with it. */
-function piecesOf(record: unknown): string[] {
-  const set = (record as Partial<EntryRecord> | null)?.pieces?.set;
-  return typeof set === 'string' ? [set] : [];
+export function piecesOf(record: unknown): string[] {
+  if (typeof record !== 'object' || record === null) return [];
+  const { pieces, pieceSets } = record as Partial<EntryRecord & Pick<CheckpointRecord, 'pieceSets'>>;
+  return [...(typeof pieces?.set === 'string' ? [pieces.set] : []), ...(pieceSets ?? [])];
 }
 
-function deleteAll(
+/** Deletes records, and gives up the pieces they referred to. */
+export function deleteAll(
   engine: Engine,
   keys: readonly Key[],
   sets: readonly string[],

@@ -101,3 +101,30 @@ export const knownIncarnationsMax = 10_000;
 
 /** How often a session that is changed while it is read is read anew, so that its loops and its entries are of one moment. */
 export const readTriesMax = 3;
+
+/** Characters of what a framework names: threads, namespaces of graphs within graphs, channels, tasks. */
+export const frameworkIdCharsMax = 8_192;
+
+/** Longer names stand in keys as a hash: a key holds four of them. */
+export const keyNameCharsMax = 120;
+
+/** Channels of a checkpoint, or writes of a task: with what goes with them they must fit one transaction of 4,096 keys. */
+export const checkpointEntriesMax = 1_000;
+
+/** UTF-16 units of text that is stored as a field of a record: as JSON, none of them takes more than three bytes. */
+export const inlineTextCharsMax = 262_144;
+
+/** From this many units on, text is stored in pieces where all together are too large for one transaction. */
+export const crowdedTextCharsMax = 1_000;
+
+/** UTF-16 units of text in one transaction: as JSON, 3 MiB of the 4 it takes. */
+export const inlineTextsCharsMax = 1_048_576;
+
+/** Checkpoints read at once: each may be of a megabyte. */
+export const checkpointsPageMax = 50;
+
+/** Checkpoints that may gather beyond those to be kept before they are deleted: else every put would look for old ones. */
+export const pruneSlack = 16;
+
+/** Namespaces whose puts are counted; past it all counts begin anew, and an old checkpoint stays a little longer. */
+export const countedNamespacesMax = 10_000;

@@ -16,6 +16,7 @@ import type {
   TranscriptPage,
 } from './transcript-input-types.js';
 import type { Transcript, TranscriptSession, TranscriptUsage, VisibleMessage } from './transcript-types.js';
+import type { Checkpoints } from './checkpoint-types.js';
 import type { Refused } from '../core/refusals.js';
 
 type Answer<T> = Promise<({ readonly ok: true } & T) | Refused>;
@@ -88,4 +89,6 @@ export interface Transcripts {
   import(file: unknown, options?: ImportOptions): Answer<{ session: TranscriptSession }>;
   /** Deletes what deletions and replacements left behind, and says how many records; runs by itself now and then. */
   collect(): Answer<{ records: number }>;
+  /** Checkpoints of the runs of graph frameworks, beside the sessions and apart from them. */
+  readonly checkpoints: Checkpoints;
 }

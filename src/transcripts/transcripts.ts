@@ -1,4 +1,5 @@
 import { checkInactiveMs } from './session-input-rules.js';
+import { createCheckpoints } from './checkpoints.js';
 import { createKnownIncarnations, type TranscriptContext } from './transcript-context.js';
 import { decideCreated, decideDelete, decideOpenCurrent } from './session-rules.js';
 import {
@@ -67,6 +68,7 @@ export function createTranscripts(engine: Engine, settings: TranscriptSettings =
     export: (sessionId) => load(context.engine, sessionId),
     import: (file, options) => importTranscript(context, file, options),
     collect: () => collect(context.engine),
+    checkpoints: createCheckpoints(context),
   };
 }
 

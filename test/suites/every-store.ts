@@ -10,6 +10,7 @@ export async function everyStore(see: (name: string, url: string) => void | Prom
   const folder = mkdtempSync(join(tmpdir(), 'ambit-suite-'));
   try {
     await see('memory', 'memory:');
+    await see('file', `file:${join(folder, 'store')}`);
     await see('sqlite fast', `sqlite:${join(folder, 'fast.db')}?eventLoop=fast`);
     await see('sqlite free', `sqlite:${join(folder, 'free.db')}?eventLoop=free`);
     for (const [name, start] of servers) {

@@ -1,0 +1,88 @@
+import type {
+  CheckpointChannel,
+  CheckpointPlace,
+  CheckpointWrite,
+  NewCheckpoint,
+  SerializedValue,
+} from './checkpoint-types.js';
+import { checkpointEntriesMax, entryBytesMax, frameworkIdCharsMax } from './transcript-limits.js';
+import { objectOf, text, whole, wrong } from './input-problem-rules.js';
+
+/** What a framework names: any text, and the empty one where it may be. */
+function nameOf(field: string, value: unknown, mayBeEmpty = false): string {
+  if (value === '' && mayBeEmpty) return '';
+  if (typeof value !== 'string') throw new TypeError(`${field} must be a string`);
+  if (value === '') wrong(field, 'is empty');
+  if (value.length > frameworkIdCharsMax) wrong(field, `is longer than ${frameworkIdCharsMax} characters`);
+  if (!value.isWellFormed()) wrong(field, 'holds half of a surrogate pair');
+  return value;
+}
+
+export const threadIdOf = (value: unknown): string => nameOf('threadId', value);
+
+export function placeOf(input: object): CheckpointPlace {
+  const { threadId, namespace, checkpointId } = objectOf('a checkpoint', input);
+  return {
+    threadId: threadIdOf(threadId),
+    namespace: namespaceOf(namespace),
+    checkpointId: checkpointIdOf(checkpointId),
+  };
+}
+
+export const namespaceOf = (value: unknown): string => nameOf('namespace', value, true);
+
+/** An id is a part of several keys as it is, since it is what they are ordered by. */
+export const checkpointIdOf = (value: unknown): string => text('checkpointId', value, 128);
+
+export function checkCheckpoint(input: NewCheckpoint): NewCheckpoint {
+  const { parentId, checkpoint, metadata, channels, emptied = [], ancestorsNeeded } = input;
+  listOf('channels', channels);
+  return {
+    ...placeOf(input),
+    ...(parentId !== undefined && { parentId: checkpointIdOf(parentId) }),
+    checkpoint: valueOf('checkpoint', checkpoint),
+    metadata: valueOf('metadata', metadata),
+    channels: channels.map(channelOf),
+    emptied: listOf('emptied', emptied).map((channel) => nameOf('emptied', channel)),
+    ancestorsNeeded:
+      ancestorsNeeded === undefined
+        ? 0
+        : whole('ancestorsNeeded', ancestorsNeeded, 0, Number.MAX_SAFE_INTEGER),
+  };
+}
+
+function listOf(field: string, value: unknown): readonly unknown[] {
+  if (!Array.isArray(value)) throw new TypeError(`${field} must be an array`);
+  if (value.length > checkpointEntriesMax) wrong(field, `are more than ${checkpointEntriesMax}`);
+  return value as readonly unknown[];
+}
+
+function channelOf({ channel, version, value }: CheckpointChannel): CheckpointChannel {
+  if (typeof version !== 'string' && typeof version !== 'number')
+    throw new TypeError('the version of a channel must be a number or a string');
+  return {
+    channel: nameOf('channel', channel),
+    version,
+    ...(value && { value: valueOf(`the value of ${channel}`, value) }),
+  };
+}
+
+function valueOf(field: string, value: SerializedValue): SerializedValue {
+  const { type, text: content } = objectOf(field, value);
+  if (typeof type !== 'string' || typeof content !== 'string')
+    throw new TypeError(`${field} must have a type and a text`);
+  if (content.length > entryBytesMax) wrong(field, `is longer than ${entryBytesMax} characters`);
+  return { type, text: content };
+}
+
+export function checkWrites(input: readonly CheckpointWrite[]): readonly CheckpointWrite[] {
+  listOf('writes', input);
+  return input.map((write) => ({
+    taskId: nameOf('taskId', write.taskId),
+    index: whole('index', write.index, -64, Number.MAX_SAFE_INTEGER - 64),
+    channel: nameOf('channel', write.channel),
+    ...valueOf(`a write to ${write.channel}`, write),
+  }));
+}
+
+export const checkKeep = (value: unknown): number => whole('keep', value, 1, Number.MAX_SAFE_INTEGER);
