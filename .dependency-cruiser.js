@@ -120,10 +120,16 @@ const configuration = {
       'The doctor examines a store through the engine and the tasks, and opens it as everybody does: no backend.',
     ),
     layer(
+      'copy-moves-records',
+      '^src/copy/',
+      ['^src/(copy|core)/', storageInterface, compositionRoot],
+      'A copy moves records from one store to another, and knows nothing of what they mean.',
+    ),
+    layer(
       'cli-is-thin',
       '^src/cli/',
       [
-        `^src/(cli|doctor|mcp|core|${faces}|integrations)/`,
+        `^src/(cli|copy|doctor|mcp|core|${faces}|integrations)/`,
         storageInterface,
         compositionRoot,
         '^src/index\\.ts$',

@@ -121,6 +121,9 @@ export type {
   TurnUpdate,
 } from './transcripts/transcript-input-types.js';
 
+// Moving a store to another backend
+export { type CopyOptions, type CopyProgress, type CopyReport, copyStore } from './copy/copy-store.js';
+
 // Refusals are answered, errors are thrown
 export { httpStatusOf, type Refusal, type RefusalCode, type Refused } from './core/refusals.js';
 export { AmbitError, type AmbitErrorCode, type WriteOutcome } from './core/errors.js';

@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 import { Command, CommanderError } from 'commander';
 import { CliError, exitCodes } from './exit-codes.js';
+import { copyCommand } from './copy-command.js';
 import { doctorCommand } from './doctor-command.js';
 import { readFileSync } from 'node:fs';
 import { redactLine } from './redact-line.js';
@@ -33,7 +34,8 @@ function program(): Command {
     .addCommand(scopesCommand())
     .addCommand(wrapCommand())
     .addCommand(unwrapCommand())
-    .addCommand(doctorCommand());
+    .addCommand(doctorCommand())
+    .addCommand(copyCommand());
   quiet(ambit);
   return ambit;
 }

@@ -30,12 +30,23 @@ const parts: Readonly<Record<string, Part>> = {
       'test/proof/hammer.test.ts',
       'test/proof/components.test.ts',
       'test/storage/sqlite-processes.test.ts',
+      'test/network/processes.test.ts',
+      'test/storage/postgres-concurrency.test.ts',
     ],
     minutesMax: 10,
   },
   crash: {
     about: 'kills, failing disks and lost connections: nothing acknowledged is lost, nothing else is charged',
-    tests: ['test/proof/crash.test.ts', '-faults.test.ts', 'test/network/'],
+    tests: [
+      'test/proof/crash.test.ts',
+      '-faults.test.ts',
+      '-crash.test.ts',
+      'test/storage/file-corruption.test.ts',
+      'test/network/away.test.ts',
+      'test/network/lost-replies.test.ts',
+      'test/network/postgres-away.test.ts',
+      'test/network/redis-away.test.ts',
+    ],
     minutesMax: 15,
   },
   clocks: {
@@ -43,6 +54,11 @@ const parts: Readonly<Record<string, Part>> = {
       'clocks that step, clocks minutes apart, processes that stand still: nothing is granted too long or too often',
     tests: ['test/clocks/', 'test/tasks/clock-steps.test.ts'],
     minutesMax: 15,
+  },
+  copy: {
+    about: '100,000 records between each pair of backends, stopped in the middle: equal',
+    tests: ['test/copy/'],
+    minutesMax: 30,
   },
   simulation: {
     about: 'engines over a simulated store, network and clock, by seed',
