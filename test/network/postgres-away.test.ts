@@ -23,6 +23,11 @@ async function set(url: string, setting: string, value: string): Promise<void> {
     await ask(`ALTER SYSTEM SET ${setting} = ${value}`);
     await ask('SELECT pg_reload_conf()');
   });
+  // The server hears of it a little later, and once a new connection has it, all others were told.
+  for (let found = ''; found !== value;) {
+    const [row] = await asking(url, (ask) => ask(`SELECT current_setting('${setting}') AS value`));
+    found = String(row?.['value']);
+  }
 }
 
 const endOthers =

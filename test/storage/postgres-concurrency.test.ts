@@ -1,4 +1,5 @@
-import { asking, changed, openPostgres, ownDatabase, postgresChild } from './postgres-databases.js';
+import { asking } from '../servers/postgres-standby.js';
+import { changed, openPostgres, ownDatabase, postgresChild } from './postgres-databases.js';
 import {
   commitOk,
   key,

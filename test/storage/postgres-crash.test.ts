@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
-import { asking, openPostgres, postgresChild } from './postgres-databases.js';
+import { asking } from '../servers/postgres-standby.js';
+import { openPostgres, postgresChild } from './postgres-databases.js';
 import { encodeKey, type Key, type StorageUnavailableError } from 'ambit/storage';
 import { key, put, transaction } from '../../src/testing/contract/contract-words.js';
 import { type PostgresServer, startPostgresServer } from '../servers/postgres-server.js';

@@ -1,4 +1,4 @@
-import { Client } from 'pg';
+import { asking } from '../servers/postgres-standby.js';
 import { fileURLToPath } from 'node:url';
 import { onTestFinished } from 'vitest';
 import type { Storage } from 'ambit/storage';
@@ -8,23 +8,6 @@ import { sharedServerUrl } from '../servers/shared-server.js';
 export const postgresChild: string = fileURLToPath(new URL('postgres-child.js', import.meta.url));
 
 let databases = 0;
-
-/** Asks a server one question after the other, over one connection. */
-export async function asking<T>(
-  url: string,
-  work: (ask: (sql: string, values?: unknown[]) => Promise<Record<string, unknown>[]>) => Promise<T>,
-): Promise<T> {
-  const client = new Client({ connectionString: url });
-  client.on('error', () => undefined);
-  await client.connect();
-  try {
-    return await work(
-      async (sql, values) => (await client.query<Record<string, unknown>>(sql, values)).rows ?? [],
-    );
-  } finally {
-    await client.end();
-  }
-}
 
 /** The URL of a database of a test's own on the server that all tests share; gone after it. */
 export async function ownDatabase(settings = ''): Promise<string> {

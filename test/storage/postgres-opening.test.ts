@@ -1,5 +1,5 @@
 import { AmbitError, type Storage } from 'ambit/storage';
-import { asking, changed, openPostgres, ownDatabase, postgresChild } from './postgres-databases.js';
+import { changed, openPostgres, ownDatabase, postgresChild } from './postgres-databases.js';
 import { commitOk, key, put, readOne } from '../../src/testing/contract/contract-words.js';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { freePort } from '../servers/guarded-servers.js';
@@ -11,7 +11,7 @@ import { sharedServerUrl } from '../servers/shared-server.js';
 import { startChild } from '../proof/proof-processes.js';
 import { startCuttingProxy } from '../servers/cutting-proxy.js';
 import { startPostgresServer } from '../servers/postgres-server.js';
-import { startPostgresStandby } from '../servers/postgres-standby.js';
+import { asking, startPostgresStandby } from '../servers/postgres-standby.js';
 
 async function errorOf(opening: Promise<unknown>): Promise<AmbitError> {
   const error = await opening.then(

@@ -1,4 +1,5 @@
-import { asking, ownDatabase } from './postgres-databases.js';
+import { asking } from '../servers/postgres-standby.js';
+import { ownDatabase } from './postgres-databases.js';
 import { expect, onTestFinished, test } from 'vitest';
 import { findBinaries } from '../servers/postgres-server.js';
 import { findProgram } from '../servers/guarded-servers.js';
