@@ -98,7 +98,11 @@ async function send(
   const { token, keys } = held ?? { token: '', keys: [] };
   const args = [token, String(keys.length), ...keys, ...groupArguments(transactions)];
   const writes = transactions.some((transaction) => transaction.writes.some(({ kind }) => kind !== 'check'));
-  const [nowMs, letters, ...stored] = await link.run('commit', args, writes ? 'unknown' : 'none');
+  const [nowMs, letters, ...stored] = await link.run(
+    'commit',
+    [`${args.join('\n')}\n`],
+    writes ? 'unknown' : 'none',
+  );
   return {
     nowMs: nowMs as number,
     outcomes: outcomesOf(transactions, letters as string, stored as Stored[]),
