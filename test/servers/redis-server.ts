@@ -46,16 +46,16 @@ export function findValkey(): string | undefined {
   return findProgram('valkey-server');
 }
 
-function findRedis(): string {
+function findRedis(): string | undefined {
   const program = findProgram('redis-server', ['/opt/homebrew/bin', '/usr/local/bin']) ?? findValkey();
   const version = program ? spawnSync(program, ['--version'], { encoding: 'utf8' }).stdout : '';
-  if (program && Number(/v=(\d+)/.exec(version)?.[1] ?? 0) >= 7) return program;
-  throw new Error(installing);
+  return program && Number(/v=(\d+)/.exec(version)?.[1] ?? 0) >= 7 ? program : undefined;
 }
 
 /** Starts a private server on a free port of loopback, with a data directory of its own on the disk. */
 export async function startRedisServer(options: RedisServerOptions = {}): Promise<RedisServer> {
   const program = options.program ?? findRedis();
+  if (!program) return startInDocker(options);
   const guard = await guardServers('redis');
   try {
     return await startIn(guard, program, options);
@@ -77,18 +77,15 @@ async function startIn(
   const start: RedisServer['start'] = async (moreSettings = [], until = 'ready') => {
     const directory = join(guard.directory, String(port));
     mkdirSync(directory, { recursive: true });
-    const settings = [
+    const args = argumentsOf([
       `--port ${port}`,
       '--bind 127.0.0.1',
       `--dir ${directory}`,
-      '--save',
-      ...(password === undefined ? [] : [`--requirepass ${password}`, `--masterauth ${password}`]),
+      ...passwordSettings(password),
       ...durable,
       ...(options.settings ?? []),
       ...moreSettings,
-    ];
-    // Its own way of taking a configuration; `--save` alone means no snapshots.
-    const args = settings.flatMap((setting) => (setting === '--save' ? ['--save', ''] : setting.split(' ')));
+    ]);
     server = await guard.start({ command: program, args, stopSignal: 'SIGKILL' });
     await answering(urlOf(), server, until);
   };
@@ -115,6 +112,52 @@ async function startIn(
     },
     pause: () => void (server && process.kill(server.pid, 'SIGSTOP')),
     resume: () => void (server && process.kill(server.pid, 'SIGCONT')),
+    stop: () => guard.stop(),
+  };
+}
+
+function passwordSettings(password: string | undefined): string[] {
+  return password === undefined
+    ? ['--protected-mode no']
+    : [`--requirepass ${password}`, `--masterauth ${password}`];
+}
+
+/** Settings in Redis' own way of taking them from a command line, and no snapshots. */
+function argumentsOf(settings: readonly string[]): string[] {
+  return ['--save', '', ...settings.flatMap((setting) => setting.split(' '))];
+}
+
+async function startInDocker(options: RedisServerOptions): Promise<RedisServer> {
+  const docker = findProgram('docker');
+  if (!docker || spawnSync(docker, ['info'], { timeout: 10_000 }).status !== 0) throw new Error(installing);
+  const guard = await guardServers('redis');
+  const password = 'password' in options ? options.password : randomBytes(12).toString('hex');
+  const port = options.port ?? (await freePort());
+  const url = `redis://${password === undefined ? '' : `:${password}@`}127.0.0.1:${port}`;
+  const settings = [...passwordSettings(password), ...durable, ...(options.settings ?? [])];
+  try {
+    const server = await guard.start({
+      command: docker,
+      args: ['run', '--rm', '--name', `ambit-test-${randomBytes(6).toString('hex')}`]
+        .concat(['-p', `127.0.0.1:${port}:${port}`, 'redis:7', 'redis-server'])
+        .concat(argumentsOf([`--port ${port}`, ...settings])),
+      stopSignal: 'SIGTERM',
+    });
+    await answering(url, server, 'ready');
+  } catch (error) {
+    await guard.stop();
+    throw new Error(`${installing} (docker: ${(error as Error).message})`, { cause: error });
+  }
+  const inDocker = (): never => {
+    throw new Error('a Redis in docker is not killed by these tests; install Redis itself for them');
+  };
+  return {
+    url,
+    port,
+    kill: async () => inDocker(),
+    start: async () => inDocker(),
+    pause: inDocker,
+    resume: inDocker,
     stop: () => guard.stop(),
   };
 }
