@@ -117,22 +117,22 @@ export function decideExpired(
   view: View,
   now: Interval,
   incarnation: string,
-  expiries: readonly { readonly expiresAtMs: number; readonly name: string }[],
+  expiries: readonly { readonly expiresAtMs: number; readonly version: string; readonly name: string }[],
 ): { readonly ok: true; readonly entries: number } {
   const count = view.get(countKey(incarnation));
   // Dropped, or still being filled by an import, which counts what it wrote when it is done.
   if (!count) return { ok: true, entries: 0 };
   let entries = 0;
-  for (const { expiresAtMs, name } of expiries) {
+  for (const { expiresAtMs, version, name } of expiries) {
     const key = entryKey(incarnation, name);
     const entry = view.get(key);
     // Written again meanwhile, or deleted: then its index record was, too, and this finds nothing.
-    if (entry?.expiresAtMs === expiresAtMs) {
+    if (entry?.version === version) {
       if (expiresAtMs > now.latestMs) continue;
       view.delete(key);
       entries++;
     }
-    view.delete(expiryKey(incarnation, expiresAtMs, name));
+    view.delete(expiryKey(incarnation, expiresAtMs, version));
   }
   if (entries > 0) {
     writeCount(view, incarnation, {
@@ -240,12 +240,10 @@ function write(view: View, draft: Draft, counts: ReadonlyMap<ScopeState, CountRe
     if (!after) view.delete(key);
     else if (entry.in.existed) view.put(key, after);
     else view.insert(key, after);
-    const was = before?.expiresAtMs ?? null;
-    const is = after?.expiresAtMs ?? null;
-    if (was === is) continue;
-    if (was !== null) view.delete(expiryKey(incarnation, was, entry.name));
-    // Only the entry's own writes make this record, and this is one of them.
-    if (is !== null) view.insert(expiryKey(incarnation, is, entry.name), true);
+    if (before && before.expiresAtMs !== null)
+      view.delete(expiryKey(incarnation, before.expiresAtMs, before.version));
+    if (after && after.expiresAtMs !== null)
+      view.insert(expiryKey(incarnation, after.expiresAtMs, after.version), entry.name);
   }
   for (const [state, count] of counts) {
     if (state.existed) writeCount(view, state.incarnation, count);

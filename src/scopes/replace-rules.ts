@@ -29,7 +29,8 @@ export const decideStaged =
     view.put(staging, now.latestMs + stagingMs);
     for (const { name, record } of entries) {
       view.insert(entryKey(incarnation, name), record);
-      if (record.expiresAtMs !== null) view.insert(expiryKey(incarnation, record.expiresAtMs, name), true);
+      if (record.expiresAtMs !== null)
+        view.insert(expiryKey(incarnation, record.expiresAtMs, record.version), name);
     }
     return { ok: true, lost: false };
   };

@@ -65,14 +65,14 @@ export function createCollector(engine: Engine, pace: CollectorPace): Collector 
 
   /** What has expired from a place on, as far as it gets: `next` is where to go on. */
   async function expiredFrom(
-    from: Key<true>,
+    from: Key<string>,
     scopesMax: number,
     entriesMax: number,
-  ): Promise<(Collected & { readonly next: Key<true> | undefined }) | Refused> {
+  ): Promise<(Collected & { readonly next: Key<string> | undefined }) | Refused> {
     let entries = 0;
     let start = from;
     for (let scopes = 0; scopes < scopesMax && entries < entriesMax && !pace.stopped(); scopes++) {
-      const index = await engine.range<true>({ start, end: allExpiries.end, limit: 1 });
+      const index = await engine.range<string>({ start, end: allExpiries.end, limit: 1 });
       if (!index.ok) return index;
       const first = index.entries[0];
       if (!first) return { ok: true, entries, next: undefined };
@@ -123,23 +123,23 @@ async function collectExpired(
   let { start } = expiriesOf(incarnation);
   const { end } = expiriesOf(incarnation);
   while (entries < entriesMax && !pace.stopped()) {
-    const index = await engine.range<true>({ start, end, limit: collectRecordsMax });
+    const index = await engine.range<string>({ start, end, limit: collectRecordsMax });
     if (!index.ok) return index;
     const over = index.entries
-      .map(({ key }) => expiryOf(key))
+      .map(({ key, value }) => ({ ...expiryOf(key), name: value }))
       .filter(({ expiresAtMs }) => expiresAtMs <= index.now.latestMs);
     const last = index.entries[over.length - 1];
     if (!last) break;
     const keys: Key[] = [countKey(incarnation)];
-    for (const { expiresAtMs, name } of over)
-      keys.push(entryKey(incarnation, name), expiryKey(incarnation, expiresAtMs, name));
+    for (const { expiresAtMs, version, name } of over)
+      keys.push(entryKey(incarnation, name), expiryKey(incarnation, expiresAtMs, version));
     const done = await inTurn(pace, () =>
       engine.transact(keys, (view, now) => decideExpired(view, now, incarnation, over)),
     );
     if (!done.ok) return done;
     entries += done.entries;
     if (over.length < collectRecordsMax) break;
-    start = keyAfter(last.key) as Key<true>;
+    start = keyAfter(last.key) as Key<string>;
   }
   return { ok: true, entries };
 }

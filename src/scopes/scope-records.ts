@@ -35,8 +35,12 @@ export const scopeKey = (name: string): Key<ScopeRecord> => encodeKey(['scope', 
 export const countKey = (incarnation: string): Key<CountRecord> => encodeKey(['scope-count', incarnation]);
 export const entryKey = (incarnation: string, key: string): Key<EntryRecord> =>
   encodeKey(['scope-entry', incarnation, ...textParts(key)]);
-export const expiryKey = (incarnation: string, expiresAtMs: number, key: string): Key<true> =>
-  encodeKey(['scope-expiry', incarnation, expiresAtMs, ...textParts(key)]);
+/**
+ * Holds the key of the entry. Named by the version of the write that made it, so it is a new key each time: one that came
+ * back would meet what a store over a network remembers of its deletion.
+ */
+export const expiryKey = (incarnation: string, expiresAtMs: number, version: string): Key<string> =>
+  encodeKey(['scope-expiry', incarnation, expiresAtMs, version]);
 /** How many scopes have a record. */
 export const totalKey: Key<number> = encodeKey(['scope-total']);
 /** Incarnations whose records wait to be collected. */
@@ -48,9 +52,9 @@ export const scopesFrom = (prefix: string): Range<ScopeRecord> =>
   textsFrom(['scope'], prefix) as Range<ScopeRecord>;
 export const entriesFrom = (incarnation: string, prefix: string): Range<EntryRecord> =>
   textsFrom(['scope-entry', incarnation], prefix) as Range<EntryRecord>;
-export const expiriesOf = (incarnation: string): Range<true> =>
-  keysBelow(['scope-expiry', incarnation]) as Range<true>;
-export const allExpiries: Range<true> = keysBelow(['scope-expiry']) as Range<true>;
+export const expiriesOf = (incarnation: string): Range<string> =>
+  keysBelow(['scope-expiry', incarnation]) as Range<string>;
+export const allExpiries: Range<string> = keysBelow(['scope-expiry']) as Range<string>;
 export const allDropped: Range<true> = keysBelow(['scope-dropped']) as Range<true>;
 export const allStaging: Range<number> = keysBelow(['scope-staging']) as Range<number>;
 
@@ -65,9 +69,9 @@ export function entryNameOf(key: Key<EntryRecord>): string {
 }
 
 /** What an index record of an expiry says. */
-export function expiryOf(key: Key<true>): { incarnation: string; expiresAtMs: number; name: string } {
-  const [, incarnation, expiresAtMs, ...name] = decodeKey(key);
-  return { incarnation: String(incarnation), expiresAtMs: Number(expiresAtMs), name: textOfParts(name) };
+export function expiryOf(key: Key<string>): { incarnation: string; expiresAtMs: number; version: string } {
+  const [, incarnation, expiresAtMs, version] = decodeKey(key);
+  return { incarnation: String(incarnation), expiresAtMs: Number(expiresAtMs), version: String(version) };
 }
 
 /** The incarnation that is the second part of a key. */
