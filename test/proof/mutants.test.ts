@@ -1,6 +1,7 @@
 import { afterAll, expect, test } from 'vitest';
 import { mutants } from './mutants.js';
 import { plant, runTests, treesFolder } from './mutant-tree.js';
+import { report } from './figures.js';
 import { rmSync } from 'node:fs';
 
 afterAll(() => rmSync(treesFolder, { recursive: true, force: true }));
@@ -34,5 +35,6 @@ test.each(mutants)('$bug: a test turns red', { timeout: 180_000 }, async (mutant
   const tree = plant(slug(mutant.bug), mutant.patches, mutant.built === true);
   const { failed, why, printed } = await runTests(tree, mutant);
   expect(failed.length, `nothing noticed the bug\n${printed}`).toBeGreaterThan(0);
-  console.log(`${mutant.bug}: caught by ${failed.length}, first by "${failed[0]}": ${why}`);
+  console.log(`first by "${failed[0]}": ${why}`);
+  report(mutant.bug, { 'tests turned red': failed.length });
 });

@@ -1,6 +1,7 @@
 import { afterAll, expect, test } from 'vitest';
 import { mutants } from '../proof/mutants.js';
 import { plant, runTests, treesFolder } from '../proof/mutant-tree.js';
+import { report } from '../proof/figures.js';
 import { rmSync } from 'node:fs';
 
 /** The bugs that schedules and faults bring out; the others are of a backend, or of one rule. */
@@ -35,5 +36,8 @@ test.each(bugs)('the simulation finds within a minute: %s', { timeout: 150_000 }
   });
   expect(failed, `nothing noticed the bug\n${printed}`).toHaveLength(1);
   expect(why).toMatch(/seed \d+/);
-  console.log(`${bug}: ${Math.round((performance.now() - startMs) / 100) / 10} s, ${why}`);
+  console.log(why);
+  const seed = Number(/seed (\d+)/.exec(why)?.[1]);
+  const seconds = Math.round((performance.now() - startMs) / 100) / 10;
+  report(`${bug}: found by the simulation`, { 'is the seed': seed, seconds });
 });
