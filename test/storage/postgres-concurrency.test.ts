@@ -8,9 +8,10 @@ import {
   readOne,
   transaction,
 } from '../../src/testing/contract/contract-words.js';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, onTestFinished, test } from 'vitest';
 import { encodeKey, type Key, type Storage, type StoredRecord } from 'ambit/storage';
 import { startChild } from '../proof/proof-processes.js';
+import { startCuttingProxy } from '../servers/cutting-proxy.js';
 
 const rounds = 10_000;
 
@@ -179,6 +180,22 @@ describe('locks', () => {
       child.kill('SIGKILL');
     },
   );
+});
+
+test('connections that break while nobody uses them are made anew: reads and locks go on', async () => {
+  const url = await ownDatabase();
+  const proxy = await startCuttingProxy(Number(new URL(url).port));
+  onTestFinished(() => proxy.close());
+  const storage = await openPostgres({ url: changed(url, { port: String(proxy.port) }) });
+  for (let round = 0; round < 5; round++) {
+    const answer = await storage.locked([key('a')], ([record]) => [
+      transaction(put(key('a'), record?.version ?? null, round)),
+    ]);
+    expect(answer).toMatchObject({ outcomes: [{ status: 'ok' }] });
+    proxy.cutAll();
+    expect((await readOne(storage, key('a')))?.value.json).toBe(round);
+    proxy.cutAll();
+  }
 });
 
 test('a decision that waited for a row until it was too late is late', { timeout: 60_000 }, async () => {

@@ -38,7 +38,7 @@ test(
     });
     const app = Object.assign(new URL(url), { username: role, password: 'change me' }).href;
 
-    const { tasks, close } = await openAmbit({ storage: app, sweepEveryMs: false });
+    const { tasks, web, close } = await openAmbit({ storage: app, sweepEveryMs: false });
     onTestFinished(() => close());
     const create = async (agentId: string, more: object = {}): Promise<string> => {
       const created = await tasks.create({
@@ -60,10 +60,12 @@ test(
     }
     await tasks.close(closed);
     await tasks.deactivateAgent('other');
+    const login = await web.create({ data: {}, user: { userId: 'u-1', userName: 'Ann Lee' } });
+    if (!login.ok) throw new Error(login.refusal.message);
     // A deleted record leaves a mark behind for a minute.
     psql(
       url,
-      `INSERT INTO ambit.record VALUES ('$task-use $gone ', 'v', 'null'), ('$agent $gone ', 'v', 'null')`,
+      `INSERT INTO ambit.record VALUES ('$task-use $gone ', 'v', 'null'), ('$agent $gone ', 'v', 'null'), ('$web $gone ', 'v', 'null')`,
     );
 
     psql(url, views);
@@ -102,6 +104,8 @@ test(
     expect(psql(url, 'SELECT session_id, call_id, tools FROM sessions.task_call ORDER BY 2')).toBe(
       ['four of a kind!', 'one', 'three', 'two'].map((id) => `${active}\t${id}\t["read_file"]`).join('\n'),
     );
+    const columns = `user_id, user_name, id_sha256 ~ '^[0-9A-Za-z_-]{32,}$', expires_at > clock_timestamp()`;
+    expect(psql(url, `SELECT ${columns} FROM sessions.web`)).toBe('u-1\tAnn Lee\tt\tt');
     expect(psql(url, runningOut).split('\t').slice(0, 2)).toEqual([active, 'an agent!']);
     expect(psql(url, health)).toMatch(/^\d+\t\d+\t/);
   },

@@ -103,28 +103,51 @@ export class PostgresConnections {
     });
   }
 
-  /** Lends a connection for a transaction, which `work` ends; where it throws, the connection is ended, and with it the transaction. */
+  /**
+   * Lends a connection for a transaction, which `work` ends; where it throws, the connection is ended, and with it the
+   * transaction. `work` begins anew on another connection where the first had broken while nobody used it.
+   */
   async session<T>(work: (session: PostgresSession) => Promise<T>): Promise<T> {
     return this.#counted(async () => {
-      const client = await this.#checkOut(this.#deadline());
-      let outcome: WriteOutcome = 'none';
-      let clean = false;
-      try {
-        const result = await work({
-          send: this.#senderOn(client, () => this.#deadline()),
-          committing: () => {
-            outcome = 'unknown';
-          },
-        });
-        clean = true;
-        return result;
-      } catch (error) {
-        if (!(error instanceof FailedStatement)) throw error;
-        throw this.#failure(error.cause, outcome);
-      } finally {
-        client.release(!clean);
+      const deadline = this.#deadline();
+      for (let attempt = 1; ; attempt++) {
+        try {
+          return await this.#lend(work, deadline);
+        } catch (error) {
+          if (!(error instanceof BrokenConnection) || attempt === attemptsMax) throw error;
+        }
       }
     });
+  }
+
+  async #lend<T>(work: (session: PostgresSession) => Promise<T>, deadline: number): Promise<T> {
+    const client = await this.#checkOut(deadline);
+    const send = this.#senderOn(client, () => this.#deadline());
+    let outcome: WriteOutcome = 'none';
+    let answers = 0;
+    let clean = false;
+    try {
+      const result = await work({
+        async send(question) {
+          const rows = await send(question);
+          answers++;
+          return rows;
+        },
+        committing: () => {
+          outcome = 'unknown';
+        },
+      });
+      clean = true;
+      return result;
+    } catch (error) {
+      if (!(error instanceof FailedStatement)) throw error;
+      if (answers === 0 && isBroken(error.cause)) {
+        throw new BrokenConnection(lineOf(this.#place, error.cause), { outcome: 'none' });
+      }
+      throw this.#failure(error.cause, outcome);
+    } finally {
+      client.release(!clean);
+    }
   }
 
   assertOpen(): void {
