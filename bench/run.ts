@@ -13,6 +13,7 @@ import { processRows } from './process-rows.js';
 import { scale, smoke } from './scale.js';
 import { serverRows } from './server-rows.js';
 import { noteSizes } from './million.js';
+import { webRows } from './web-rows.js';
 
 const here = fileURLToPath(new URL('.', import.meta.url));
 // On the disk that holds the project: a folder for temporary files may be memory, which flushes nothing.
@@ -89,6 +90,7 @@ const rows: Record<string, () => Promise<void>> = {
   },
   million: () => noteSizes('SQLite', () => sqlite('fast')),
   ...serverRows(),
+  ...webRows(),
   ...processRows(folder, () => sqlite('fast')),
 };
 

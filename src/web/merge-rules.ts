@@ -49,6 +49,26 @@ export function valueOf(data: Data, key: string): Json | undefined {
   return Object.hasOwn(data, key) ? data[key] : undefined;
 }
 
+/** A copy that may be changed. Faster than by way of text, and it is made on every request. */
+export function copyOf(value: Json): unknown {
+  if (typeof value !== 'object' || value === null) return value;
+  if (isList(value)) return value.map(copyOf);
+  const copy: Record<string, unknown> = {};
+  for (const key of Object.keys(value)) {
+    const inner = copyOf(value[key] as Json);
+    if (key !== '__proto__') copy[key] = inner;
+    // By assignment it would set the prototype.
+    else
+      Object.defineProperty(copy, key, {
+        value: inner,
+        enumerable: true,
+        configurable: true,
+        writable: true,
+      });
+  }
+  return copy;
+}
+
 /** Whether two values are the same JSON. The order of an object's keys is no difference. */
 export function sameJson(a: Json, b: Json): boolean {
   if (a === b) return true;

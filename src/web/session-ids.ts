@@ -1,4 +1,4 @@
-import { createHash, randomBytes } from 'node:crypto';
+import { hash, randomBytes } from 'node:crypto';
 import { sessionIdBytes } from './web-limits.js';
 
 /** An id of 256 random bits, in letters that need no quoting in a cookie. */
@@ -8,7 +8,7 @@ export function newSessionId(): string {
 
 /** What of an id is stored: whoever reads the store cannot log in with it. 256 random bits need no slow hash. */
 export function hashOf(sessionId: string): string {
-  return createHash('sha256').update(sessionId).digest('base64url');
+  return hash('sha256', sessionId, 'base64url');
 }
 
 /** An epoch of a user, never used again. */

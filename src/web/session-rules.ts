@@ -6,7 +6,7 @@ import { isTouchDue, prolonged, timeFor } from './lifetime-rules.js';
 import { joinUser, livingSession } from './user-rules.js';
 import { flashesMax } from './web-limits.js';
 import type { Interval } from '../core/time.js';
-import { jsonBytes } from './web-input-rules.js';
+import { checkBeside, jsonBytesOver } from './web-input-rules.js';
 import type { Json } from '../core/json.js';
 import { noEpoch } from './lifetime-rules.js';
 import type { Refused } from '../core/refusals.js';
@@ -117,6 +117,9 @@ export function decideSave(
   if (isSame && !isTouchDue(record, lifetime, saving.touchAfterPart)) {
     return { ok: true, record, touched: false, atMs };
   }
+  // Measured only where it is written: most saves are touches that are not due.
+  const tooLarge = checkBeside(beside);
+  if (tooLarge) return tooLarge;
   const next: SessionRecord = { ...record, data: data.data, beside, ...lifetime };
   if (stays) return put(view, keys, idHash, next, atMs);
   const moved = { ...next, ...userFields(view, keys, user ?? undefined, record.absoluteExpiresAtMs) };
@@ -236,8 +239,8 @@ function merged(record: SessionRecord, saving: Saving): { readonly data: Data } 
 }
 
 function checkSize(data: Data, dataBytesMax: number): Refused | undefined {
-  const bytes = jsonBytes(data);
-  return bytes > dataBytesMax ? dataTooLarge(dataBytesMax, bytes) : undefined;
+  const bytes = jsonBytesOver(dataBytesMax, data);
+  return bytes === undefined ? undefined : dataTooLarge(dataBytesMax, bytes);
 }
 
 /** The moment in what is kept beside moves by itself with each request: that alone is a touch. */

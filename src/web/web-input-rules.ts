@@ -105,20 +105,44 @@ export function checkFlash(input: Flash): { readonly ok: true; readonly flash: F
   }
   if (!levels.includes(level)) return invalidInput('level', `must be one of ${levels.join(', ')}`);
   const flash: Flash = title === undefined ? { level, message } : { level, message, title };
-  const bytes = jsonBytes(flash as unknown as Json);
-  if (bytes <= flashBytesMax) return { ok: true, flash };
+  const bytes = jsonBytesOver(flashBytesMax, flash as unknown as Json);
+  if (bytes === undefined) return { ok: true, flash };
   return invalidInput('message', `and title are ${bytes} bytes of JSON; they may be ${flashBytesMax}`);
 }
 
 export function checkBeside(beside: Json): Refused | undefined {
-  const bytes = jsonBytes(beside);
-  return bytes <= besideBytesMax
+  const bytes = jsonBytesOver(besideBytesMax, beside);
+  return bytes === undefined
     ? undefined
     : invalidInput('cookie', `is ${bytes} bytes of JSON; it may be ${besideBytesMax}`);
 }
 
+/** Bytes of UTF-8 in the JSON text of a value, where they are more than `limit`. */
+export function jsonBytesOver(limit: number, value: Json): number | undefined {
+  // Nearly always far below it: then the text, which costs more than the rest of a save, is not made.
+  if (jsonBytesAtMost(value) <= limit) return undefined;
+  const bytes = jsonBytes(value);
+  return bytes > limit ? bytes : undefined;
+}
+
+/** No JSON text of this value is longer. */
+function jsonBytesAtMost(value: Json): number {
+  // An escaped unit is six bytes.
+  if (typeof value === 'string') return 2 + 6 * value.length;
+  // The longest number, -2.2250738585072014e-308, is 24 characters.
+  if (typeof value !== 'object' || value === null) return 24;
+  let bytes = 2;
+  if (Array.isArray(value)) {
+    for (const inner of value as readonly Json[]) bytes += 1 + jsonBytesAtMost(inner);
+    return bytes;
+  }
+  const fields = value as { readonly [name: string]: Json };
+  for (const key of Object.keys(fields)) bytes += 4 + 6 * key.length + jsonBytesAtMost(fields[key] as Json);
+  return bytes;
+}
+
 /** Bytes of UTF-8 in the JSON text of a value. */
-export function jsonBytes(value: Json): number {
+function jsonBytes(value: Json): number {
   const text = JSON.stringify(value);
   let bytes = text.length;
   for (let index = 0; index < text.length; index++) {

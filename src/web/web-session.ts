@@ -1,4 +1,4 @@
-import { type Change, changesBetween, sameJson, valueOf } from './merge-rules.js';
+import { type Change, changesBetween, copyOf, sameJson, valueOf } from './merge-rules.js';
 import type { Data, SessionRecord } from './web-records.js';
 import type { Flash, WebSession } from './web-types.js';
 import type { Found } from './session-rules.js';
@@ -64,7 +64,7 @@ export class WebSessionHandle<Data_ extends object> implements WebSession<Data_>
     const value = valueOf(this.#record.data, key);
     if (typeof value !== 'object' || value === null) return value as Data_[K] | undefined;
     // The stored value is shared by whoever loaded it: a request gets one of its own to change.
-    const own = copied(value) as Data_[K];
+    const own = copyOf(value) as Data_[K];
     this.#touched.set(key, own);
     return own;
   }
@@ -85,7 +85,7 @@ export class WebSessionHandle<Data_ extends object> implements WebSession<Data_>
   }
 
   toJSON(): Partial<Data_> {
-    return copied(this.snapshot().mine) as Partial<Data_>;
+    return copyOf(this.snapshot().mine) as Partial<Data_>;
   }
 
   /** What there is to save now. */
@@ -125,10 +125,6 @@ function jsonOf(key: string, value: unknown): Json {
   if (text === undefined)
     throw new TypeError(`${JSON.stringify(key)} of the session is ${typeof value}, not JSON`);
   return JSON.parse(text) as Json;
-}
-
-function copied(value: Json): unknown {
-  return JSON.parse(JSON.stringify(value));
 }
 
 /** The data of a new session, as JSON. */

@@ -77,6 +77,11 @@ const parts: Readonly<Record<string, Part>> = {
     tests: ['test/proof/mutants.test.ts', 'test/simulation/simulation-catches.test.ts'],
     minutesMax: 20,
   },
+  sweep: {
+    about: 'a million web sessions of which 10,000 expire: a sweep in bounded batches, requests in between',
+    tests: ['test/web/million-sweep.test.ts'],
+    minutesMax: 45,
+  },
   mutation: {
     about: 'every rule changed in every small way: the tests of the rules notice',
     minutesMax: 30,

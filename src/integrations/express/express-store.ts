@@ -1,7 +1,6 @@
 import { type Session, type SessionData, Store } from 'express-session';
-import { changesBetween } from '../../web/merge-rules.js';
+import { changesBetween, copyOf } from '../../web/merge-rules.js';
 import type { Data, SessionRecord } from '../../web/web-records.js';
-import { dataOf } from '../../web/web-session.js';
 import type { Json } from '../../core/json.js';
 import { orThrow, SessionError } from '../../web/session-error.js';
 import { serviceOf } from '../../web/web-sessions.js';
@@ -69,8 +68,8 @@ class AmbitStore extends Store implements ExpressStore {
   readonly #service: WebService;
   readonly #web: WebSessions;
   readonly #userOf: ExpressStoreOptions['userOf'];
-  /** As long as the object lives. */
-  readonly #held: WeakMap<object, Held> = new WeakMap();
+  /** Where a session object carries what is known of it. A WeakMap costs the collector more than all the rest of a request. */
+  readonly #held: symbol = Symbol('held');
 
   constructor(service: WebService, web: WebSessions, userOf: ExpressStoreOptions['userOf']) {
     super();
@@ -85,7 +84,7 @@ class AmbitStore extends Store implements ExpressStore {
       if (!found.record) return null;
       const { data, beside } = found.record;
       const loaded = sessionOf(data, beside);
-      this.#held.set(loaded, { base: data, saving: Promise.resolve() });
+      this.#hold(loaded, { base: data, saving: Promise.resolve() });
       return loaded;
     });
   }
@@ -93,18 +92,18 @@ class AmbitStore extends Store implements ExpressStore {
   /** Express makes its session object from the one that `get` answered: what is known of one is known of the other. */
   override createSession(...[req, loaded]: Parameters<Store['createSession']>): Session & SessionData {
     const made = super.createSession(req, loaded);
-    const held = this.#held.get(loaded);
-    if (held) this.#held.set(made, held);
+    const held = this.#heldOf(loaded);
+    if (held) this.#hold(made, held);
     return made;
   }
 
   override set(id: string, session: SessionData, done?: Done): void {
     void this.#answer(done, async () => {
       const brought = this.#broughtBy(session);
-      const held = this.#held.get(session);
+      const held = this.#heldOf(session);
       if (!held) {
         const created = this.#create(id, session, brought);
-        this.#held.set(session, { base: brought.data, saving: created.catch(ignore) });
+        this.#hold(session, { base: brought.data, saving: created.catch(ignore) });
         return created;
       }
       const isEnd = isEndOfResponse(done);
@@ -155,10 +154,20 @@ class AmbitStore extends Store implements ExpressStore {
     });
   }
 
+  #heldOf(session: object): Held | undefined {
+    return (session as { readonly [held: symbol]: Held | undefined })[this.#held];
+  }
+
+  /** Not enumerable: it is neither copied nor saved with the session. */
+  #hold(session: object, held: Held): void {
+    Object.defineProperty(session, this.#held, { value: held, configurable: true });
+  }
+
   #broughtBy(session: SessionData): Brought {
-    const { cookie, ...data } = session;
     const user = this.#userOf === undefined ? undefined : (this.#userOf(session) ?? null);
-    return { data: dataOf(data), user, ...leftOf(cookie) };
+    // As Express keeps it elsewhere: what is no JSON, such as a function, is left out.
+    const { cookie: _beside, ...data } = JSON.parse(JSON.stringify(session)) as Record<string, Json>;
+    return { data, user, ...leftOf(session.cookie) };
   }
 
   /** A session that Express has just made must be new; one that somebody wrote by hand replaces what is there. */
@@ -232,8 +241,19 @@ function leftOf(cookie: SessionData['cookie'] | undefined): Cookie {
   if (!cookie) return { cookie: null, idleMs: undefined };
   const { expires } = cookie as { expires?: Date | string | false | null };
   const leftMs = expires ? Math.round(new Date(expires).getTime() - Date.now()) : Number.NaN;
-  const idleMs = Number.isFinite(leftMs) ? leftMs : undefined;
-  return { cookie: JSON.parse(JSON.stringify(cookie)) as Json, idleMs };
+  return { cookie: jsonOf(cookie), idleMs: Number.isFinite(leftMs) ? leftMs : undefined };
+}
+
+/** What JSON would make of a cookie, which is flat; this is done on every request. */
+function jsonOf(cookie: SessionData['cookie']): Json {
+  const { toJSON } = cookie as { readonly toJSON?: () => object };
+  const json: Record<string, Json> = {};
+  for (const [field, value] of Object.entries(toJSON?.call(cookie) ?? cookie) as [string, unknown][]) {
+    if (value instanceof Date) json[field] = Number.isNaN(value.getTime()) ? null : value.toISOString();
+    else if (value === null || typeof value === 'string' || typeof value === 'number') json[field] = value;
+    else if (typeof value === 'boolean') json[field] = value;
+  }
+  return json;
 }
 
 function isOver(idleMs: number | undefined): boolean {
@@ -242,8 +262,10 @@ function isOver(idleMs: number | undefined): boolean {
 
 /** A session as Express expects it from a store: its own copy, with a cookie. */
 function sessionOf(data: Data, beside: Json): SessionData {
-  const copy = JSON.parse(JSON.stringify(data)) as object;
-  return { ...copy, ...(beside !== null && { cookie: beside }) } as unknown as SessionData;
+  const copy = copyOf(data) as Record<string, unknown>;
+  // Express replaces it, and changes what it made of it.
+  if (beside !== null) copy['cookie'] = beside;
+  return copy as unknown as SessionData;
 }
 
 /**
