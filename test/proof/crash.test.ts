@@ -145,8 +145,8 @@ describe('SIGKILL', () => {
     async () => {
       const rehearsal = rehearse('fast');
       const places = [
-        ...spread(placesOf(rehearsal, ['pwrite64', 'write']), sized(18, 72)),
-        ...spread(placesOf(rehearsal, ['fsync', 'fdatasync']), sized(10, 26)),
+        ...spread(placesOf(rehearsal, ['pwrite64', 'write']), sized(18, 40)),
+        ...spread(placesOf(rehearsal, ['fsync', 'fdatasync']), sized(10, 20)),
         ...spread(placesOf(rehearsal, ['ftruncate']), 2),
       ];
       expect(places.length).toBeGreaterThanOrEqual(30);
