@@ -11,6 +11,7 @@ import { compare } from './measure.js';
 import { note, noteRow, keep, writeReport } from './report.js';
 import { processRows } from './process-rows.js';
 import { scale, smoke } from './scale.js';
+import { scopeRows } from './scope-rows.js';
 import { serverRows } from './server-rows.js';
 import { noteSizes } from './million.js';
 import { webRows } from './web-rows.js';
@@ -90,6 +91,7 @@ const rows: Record<string, () => Promise<void>> = {
   },
   million: () => noteSizes('SQLite', () => sqlite('fast')),
   ...serverRows(),
+  ...scopeRows(() => sqlite('fast')),
   ...webRows(),
   ...processRows(folder, () => sqlite('fast')),
 };

@@ -11,6 +11,9 @@ export const scale = smoke
       processSeconds: 1,
       processRounds: 1,
       leash: 20,
+      entries: 2_000,
+      scopeRounds: 5,
+      dropRounds: 1,
     }
   : {
       rounds: 5,
@@ -21,4 +24,7 @@ export const scale = smoke
       processSeconds: 10,
       processRounds: 5,
       leash: 1_000,
+      entries: 100_000,
+      scopeRounds: 400,
+      dropRounds: 3,
     };
