@@ -108,6 +108,12 @@ const configuration = {
       'An integration imports faces and core.',
     ),
     layer(
+      'mirror-stands-on-faces',
+      '^src/mirror/',
+      [`^src/(mirror|core|${faces})/`, storageInterface],
+      'The mirror is told of writes by the store and asks faces what to write: no engine, no backend.',
+    ),
+    layer(
       'testing-knows-no-backend',
       '^src/testing/',
       ['^src/(testing|core|engine)/', storageInterface],

@@ -6,14 +6,19 @@ import type { WebSessions, WebSettings } from './web/web-types.js';
 import { AmbitError } from './core/errors.js';
 import { createEngine } from './engine/create-engine.js';
 import { dayMs } from './core/time.js';
+import { createSessionMirror } from './mirror/session-mirror.js';
 import { createScopes } from './scopes/scopes.js';
 import { createTaskSessions } from './tasks/task-sessions.js';
 import { createTranscripts } from './transcripts/transcripts.js';
 import { createWebSessions } from './web/web-sessions.js';
+import { parseStorageUrl } from './core/storage-url.js';
 import { randomBytes } from 'node:crypto';
+import { resolve } from 'node:path';
 import { startSweeper } from './engine/sweeper.js';
+import { taskSource, transcriptSource } from './mirror/mirror-sources.js';
 import type { Transcripts } from './transcripts/transcripts-face.js';
 import type { TranscriptSettings } from './transcripts/transcript-input-types.js';
+import { watchedStorage } from './mirror/watched-storage.js';
 
 /** How `openAmbit` opens: the store, what it must survive, and the bounds of sessions. */
 export interface AmbitOptions {
@@ -28,6 +33,11 @@ export interface AmbitOptions {
   readonly web?: WebSettings;
   readonly scopes?: ScopeSettings;
   readonly transcripts?: TranscriptSettings;
+  /**
+   * Where each task session and transcript is also written as a JSON file for people, some time after it changed; `false`
+   * for nowhere. Unless said, a `file:` URL has them in `sessions`, in the directory of the store, and other stores nowhere.
+   */
+  readonly mirror?: false | { readonly directory: string };
   /** How often records past their retention are deleted, in milliseconds; every minute unless said, `false` for never. */
   readonly sweepEveryMs?: number | false;
   /** Memory for cached records, in bytes; 64 MiB unless said. */
@@ -92,7 +102,9 @@ export async function openAmbit(options: AmbitOptions): Promise<Ambit> {
     const isMemory = byUrl && storage.capabilities.name === 'memory';
     assertDurability(storage, options.durability ?? (isMemory ? 'none' : 'power'));
     const { cacheBytesMax } = options;
-    const engine = createEngine(storage, {
+    const directory = mirrorDirectoryOf(options);
+    const mirror = directory === undefined ? undefined : createSessionMirror(directory);
+    const engine = createEngine(mirror ? watchedStorage(storage, mirror.written) : storage, {
       instanceId: randomId(),
       ...(cacheBytesMax !== undefined && { cacheBytesMax }),
     });
@@ -100,6 +112,7 @@ export async function openAmbit(options: AmbitOptions): Promise<Ambit> {
     const web = createWebSessions(engine, options.web);
     const { scopes, stop } = createScopes(engine, options.scopes, { faceId: randomId() });
     const transcripts = createTranscripts(engine, options.transcripts);
+    mirror?.start([taskSource(tasks), transcriptSource(transcripts)]);
     const { sweepEveryMs = sweepEveryMsDefault } = options;
     const sweep = async (): Promise<void> => {
       await tasks.sweep();
@@ -110,6 +123,7 @@ export async function openAmbit(options: AmbitOptions): Promise<Ambit> {
     const close = async (): Promise<void> => {
       stop();
       await sweeper?.stop();
+      await mirror?.close();
       await engine.close();
     };
     let closed: Promise<void> | undefined;
@@ -127,6 +141,13 @@ export async function openAmbit(options: AmbitOptions): Promise<Ambit> {
   }
 }
 
+function mirrorDirectoryOf({ storage, mirror }: AmbitOptions): string | undefined {
+  if (mirror !== undefined) return mirror === false ? undefined : resolve(mirror.directory);
+  if (typeof storage !== 'string') return undefined;
+  const location = parseStorageUrl(storage);
+  return location.kind === 'file' ? resolve(location.path, 'sessions') : undefined;
+}
+
 /** 64 random bits: no two engines that ever share a store draw the same. */
 function randomId(): string {
   return randomBytes(8).toString('base64url');
@@ -140,6 +161,7 @@ const known: Readonly<Record<keyof AmbitOptions, true>> = {
   web: true,
   scopes: true,
   transcripts: true,
+  mirror: true,
   sweepEveryMs: true,
   cacheBytesMax: true,
 };
@@ -151,10 +173,12 @@ function checkOptions(options: AmbitOptions): void {
   if (unknown !== undefined) {
     throw new AmbitError('INVALID_INPUT', `openAmbit: ${unknown} is no option of it; check its spelling`);
   }
-  const { storage, sweepEveryMs, cacheBytesMax } = options;
+  const { storage, mirror, sweepEveryMs, cacheBytesMax } = options;
   if (typeof storage !== 'string' && !isObject(storage)) {
     throw new TypeError("openAmbit: storage must be a URL, such as 'sqlite:./ambit.db', or a store");
   }
+  if (mirror !== undefined && mirror !== false && (!isObject(mirror) || typeof mirror.directory !== 'string'))
+    throw new TypeError('openAmbit: mirror must be false, or an object with a directory');
   if (sweepEveryMs !== false) checkWhole('sweepEveryMs', sweepEveryMs, sweepEveryMsMin, sweepEveryMsMax);
   checkWhole('cacheBytesMax', cacheBytesMax, 0, Number.MAX_SAFE_INTEGER);
 }
