@@ -1,0 +1,295 @@
+import type {
+  AgentInputItem,
+  SessionHistoryRewriteArgs,
+  SessionHistoryRewriteAwareSession,
+  SessionHistoryTransactionArgs,
+  SessionHistoryTransactionAwareSession,
+} from '@openai/agents';
+import { type BytesCoding, decodeItem, encodeItem, mutatedItems } from './item-rules.js';
+import type { SessionScope, TranscriptSession, VisibleMessage } from '../../transcripts/transcript-types.js';
+import type { NewTranscriptEntry } from '../../transcripts/transcript-input-types.js';
+import type { Refusal, Refused } from '../../core/refusals.js';
+import { createHash } from 'node:crypto';
+import { isDeepStrictEqual } from 'node:util';
+import type { Transcripts } from '../../transcripts/transcripts-face.js';
+
+/** Which session, and how it is kept. */
+export interface OpenAiAgentsSessionOptions {
+  /** Its id: any text without control characters, at most 512 of them. */
+  readonly sessionId: string;
+  /** The agent whose list it is in; `openai-agents` unless said. */
+  readonly agentId?: string;
+  /** `persistent` unless said. */
+  readonly scope?: SessionScope;
+}
+
+/** A session of the OpenAI Agents SDK with its optional capabilities, each atomic. */
+export interface OpenAiAgentsSession
+  extends SessionHistoryTransactionAwareSession, SessionHistoryRewriteAwareSession {
+  applyHistoryTransaction(args: SessionHistoryTransactionArgs): Promise<void>;
+  applyHistoryMutations(args: SessionHistoryRewriteArgs): Promise<void>;
+  replaceHistoryWithCompaction(items: AgentInputItem[]): Promise<void>;
+}
+
+/** What a session rejects with where Ambit refused: the SDK knows no refusals as values. */
+export interface OpenAiAgentsSessionError extends Error {
+  readonly refusal: Refusal;
+}
+
+/**
+ * The session of the OpenAI Agents SDK on transcripts, on any backend: durable, safe with many writers, and with history transactions
+ * that are done once however often they are sent. It begins with its first item; what is taken back or compacted stays in the
+ * transcript, under an overlay.
+ *
+ * @throws TypeError where `transcripts` is not the `transcripts` of an open Ambit
+ * @example
+ * ```ts
+ * import { Agent, run } from '@openai/agents';
+ * import { openAmbit } from 'ambit';
+ * import { openAiAgentsSession } from 'ambit/openai-agents';
+ *
+ * const ambit = await openAmbit({ storage: 'sqlite:./conversations.db' });
+ * const session = openAiAgentsSession(ambit.transcripts, { sessionId: 'chat-1' });
+ * await run(new Agent({ name: 'Assistant' }), 'Hello', { session });
+ * ```
+ */
+export function openAiAgentsSession(
+  transcripts: Transcripts,
+  options: OpenAiAgentsSessionOptions,
+): OpenAiAgentsSession {
+  const names = ['sessionId', 'agentId', 'scope'];
+  const unknown = Object.keys(options).find((name) => !names.includes(name));
+  if (unknown !== undefined)
+    throw new RangeError(`openAiAgentsSession: ${unknown} is no option of it; give ${names.join(', ')}`);
+  if (typeof transcripts?.append !== 'function')
+    throw new TypeError(
+      'openAiAgentsSession needs the transcripts of an open Ambit: openAiAgentsSession(ambit.transcripts, …)',
+    );
+  if (typeof options.sessionId !== 'string')
+    throw new TypeError('openAiAgentsSession: sessionId must be a string');
+  return new TranscriptAgentsSession(transcripts, options);
+}
+
+/** How often a change is decided anew because somebody else wrote meanwhile: each time, one of the others got on. */
+const triesMax = 100;
+
+/** Entries of one append. */
+const itemsAtOnce = 1_000;
+
+/** Longer ids of operations are known by their hash. */
+const operationIdCharsMax = 200;
+
+/** A history as it was read: the session, unless there is none, and its visible messages. */
+interface Read {
+  readonly session: TranscriptSession | undefined;
+  readonly messages: readonly VisibleMessage[];
+}
+
+class TranscriptAgentsSession implements OpenAiAgentsSession {
+  readonly #transcripts: Transcripts;
+  readonly #sessionId: string;
+  readonly #create: { readonly agentId: string; readonly scope: SessionScope };
+
+  constructor(transcripts: Transcripts, { sessionId, agentId, scope }: OpenAiAgentsSessionOptions) {
+    this.#transcripts = transcripts;
+    this.#sessionId = sessionId;
+    this.#create = { agentId: agentId ?? 'openai-agents', scope: scope ?? 'persistent' };
+  }
+
+  async getSessionId(): Promise<string> {
+    return this.#sessionId;
+  }
+
+  async getItems(limit?: number): Promise<AgentInputItem[]> {
+    const { messages } = await this.#read(limit);
+    return messages.map(itemOf);
+  }
+
+  async addItems(items: AgentInputItem[]): Promise<void> {
+    for (let index = 0; index < items.length; index += itemsAtOnce) {
+      const entries = items.slice(index, index + itemsAtOnce).map(entryOf);
+      granted(await this.#transcripts.append(this.#sessionId, entries, { create: this.#create }));
+    }
+  }
+
+  async popItem(): Promise<AgentInputItem | undefined> {
+    return this.#retried(async () => {
+      const { messages } = await this.#read(1);
+      const [last] = messages;
+      if (!last) return { done: undefined };
+      // Of an overlay, those before it are needed as well: they stand there still.
+      const read = await this.#read(last.index + 1);
+      if (!isDeepStrictEqual(read.messages.at(-1), last)) return 'again';
+      const changed = await this.#replaceFrom(read, read.messages.length - 1, []);
+      return changed ? { done: itemOf(last) } : 'again';
+    });
+  }
+
+  async clearSession(): Promise<void> {
+    const found = await this.#transcripts.get(this.#sessionId);
+    if (!found.ok && found.refusal.code === 'SESSION_NOT_FOUND') return;
+    const { currentLoopId: _loop, incarnation: _i, revision: _r, ...session } = granted(found).session;
+    granted(await this.#transcripts.save({ session, loops: [], entries: [] }, { overwrite: true }));
+  }
+
+  async applyHistoryTransaction({
+    operationId: given,
+    transaction,
+  }: SessionHistoryTransactionArgs): Promise<void> {
+    if (typeof given !== 'string' || given.trim() === '')
+      throw new TypeError('openAiAgentsSession: operationId must be a non-empty string');
+    const operationId = shortened(given);
+    const operationContent = encodeItem(transaction, coding);
+    if (transaction.type === 'append_items') {
+      const entries = entriesOrMark(transaction.items);
+      const options = { operationId, operationContent, create: this.#create };
+      granted(await this.#transcripts.append(this.#sessionId, entries, options));
+      return;
+    }
+    const { expectedSuffix, replacement } = transaction;
+    const expected = plain(expectedSuffix);
+    await this.#retried(async () => {
+      const before = await this.#transcripts.findOperation(this.#sessionId, operationId, operationContent);
+      if (!before.ok && before.refusal.code !== 'SESSION_NOT_FOUND') granted(before);
+      if (before.ok && before.found) return { done: undefined };
+      const read = await this.#readSuffix(expectedSuffix.length);
+      const start = read.messages.length - expectedSuffix.length;
+      const suffix = start < 0 ? undefined : read.messages.slice(start).map(({ message }) => message);
+      if (suffix === undefined || !isDeepStrictEqual(suffix, expected)) {
+        // Somebody may have done this very operation since it was looked for.
+        const done = await this.#transcripts.findOperation(this.#sessionId, operationId, operationContent);
+        if (done.ok && done.found) return { done: undefined };
+        throw new Error(
+          'openAiAgentsSession: the end of the history is not what the transaction expects; read it again',
+        );
+      }
+      const changed = await this.#replaceFrom(read, start, replacement, { operationId, operationContent });
+      return changed ? { done: undefined } : 'again';
+    });
+  }
+
+  async applyHistoryMutations({ mutations }: SessionHistoryRewriteArgs): Promise<void> {
+    if (mutations.length === 0) return;
+    await this.#retried(async () => {
+      const read = await this.#read();
+      const items = read.messages.map(itemOf);
+      const mutated = mutatedItems(items, mutations) as readonly AgentInputItem[];
+      const start = items.findIndex((item, index) => item !== mutated[index]);
+      if (start < 0) return { done: undefined };
+      return (await this.#replaceFrom(read, start, mutated.slice(start))) ? { done: undefined } : 'again';
+    });
+  }
+
+  async replaceHistoryWithCompaction(items: AgentInputItem[]): Promise<void> {
+    const messages = items.map((item) => encodeItem(item, coding) as object);
+    const answer = await this.#transcripts.compact(this.#sessionId, { messages });
+    const isEmpty =
+      !answer.ok && (answer.refusal.code === 'SESSION_NOT_FOUND' || answer.refusal.field === 'keepTurns');
+    if (isEmpty) await this.addItems(items);
+    else granted(answer);
+  }
+
+  async #read(limit?: number): Promise<Read> {
+    const answer = await this.#transcripts.history(this.#sessionId, limit === undefined ? {} : { limit });
+    if (!answer.ok && answer.refusal.code === 'SESSION_NOT_FOUND')
+      return { session: undefined, messages: [] };
+    return granted(answer);
+  }
+
+  /** At least so many messages from the end, and of the overlay that they begin in all that stand before them. */
+  async #readSuffix(count: number): Promise<Read> {
+    for (let limit = count; ;) {
+      const read = await this.#read(limit);
+      const first = read.messages[0];
+      if (!first || first.index === 0) return read;
+      limit = read.messages.length + first.index;
+    }
+  }
+
+  /**
+   * Puts items in the place of the messages from one on, in one transaction, if nobody wrote since they were read. Of an overlay
+   * that begins before that one, the messages before it are said again: the new overlay covers what it covered.
+   */
+  async #replaceFrom(
+    { session, messages }: Read,
+    start: number,
+    items: readonly AgentInputItem[],
+    operation: { readonly operationId?: string; readonly operationContent?: unknown } = {},
+  ): Promise<boolean> {
+    const first = messages[start];
+    const kept = first ? messages.slice(0, start).filter(({ position }) => position === first.position) : [];
+    const entries: readonly NewTranscriptEntry[] =
+      first && session
+        ? [
+            {
+              type: 'overlay',
+              reason: 'history changed',
+              from: first.from,
+              to: session.nextPosition - 1,
+              messages: [
+                ...kept.map(({ message }) => message),
+                ...items.map((item) => encodeItem(item, coding) as object),
+              ],
+            },
+          ]
+        : entriesOrMark(items);
+    const answer = await this.#transcripts.append(this.#sessionId, entries, {
+      ...operation,
+      ...(session
+        ? { expectedRevision: session.revision, incarnation: session.incarnation }
+        : { create: this.#create, expectedRevision: 0 }),
+    });
+    if (
+      !answer.ok &&
+      (answer.refusal.code === 'SESSION_CHANGED' || answer.refusal.code === 'SESSION_NOT_FOUND')
+    )
+      return false;
+    granted(answer);
+    return true;
+  }
+
+  /** Decides anew for as long as somebody else was faster. */
+  async #retried<T>(decide: () => Promise<{ readonly done: T } | 'again'>): Promise<T> {
+    for (let tries = 0; tries < triesMax; tries++) {
+      const answer = await decide();
+      if (answer !== 'again') return answer.done;
+    }
+    throw new Error(
+      `openAiAgentsSession: others wrote ${triesMax} times while this was decided; try again later`,
+    );
+  }
+}
+
+const coding: BytesCoding = {
+  encode: (bytes) => Buffer.from(bytes).toString('base64'),
+  decode: (text) => new Uint8Array(Buffer.from(text, 'base64')),
+};
+
+const itemOf = ({ message }: Pick<VisibleMessage, 'message'>): AgentInputItem =>
+  decodeItem(message, coding) as AgentInputItem;
+
+const entryOf = (item: AgentInputItem): NewTranscriptEntry => ({
+  type: 'message',
+  message: encodeItem(item, coding) as object,
+});
+
+/** An operation without items is remembered all the same. */
+function entriesOrMark(items: readonly AgentInputItem[]): readonly NewTranscriptEntry[] {
+  return items.length > 0 ? items.map(entryOf) : [{ type: 'event', event: { type: 'history-unchanged' } }];
+}
+
+/** Items as the store has them: what is undefined is left out, and bytes are text. */
+function plain(items: readonly AgentInputItem[]): unknown {
+  return JSON.parse(JSON.stringify(items.map((item) => encodeItem(item, coding))));
+}
+
+function shortened(operationId: string): string {
+  if (operationId.length <= operationIdCharsMax) return operationId;
+  return `sha256:${createHash('sha256').update(operationId).digest('base64url')}`;
+}
+
+function granted<T extends { readonly ok: true }>(answer: T | Refused): T {
+  if (answer.ok) return answer;
+  const error = new Error(`openAiAgentsSession: ${answer.refusal.message}`);
+  throw Object.assign(error, { name: 'OpenAiAgentsSessionError', refusal: answer.refusal });
+}
