@@ -11,6 +11,7 @@ import {
 import { asking, startPostgresStandby } from '../servers/postgres-standby.js';
 import { type PostgresServer, startPostgresServer } from '../servers/postgres-server.js';
 import { Client } from 'pg';
+import { createServer } from 'node:net';
 import { openAmbit } from 'ambit';
 
 const patience = 180_000;
@@ -166,6 +167,39 @@ test(
     expect(await callsMade(after, sessionId)).toBe(200);
     for (const callId of told.granted)
       expect(await after.tasks.use(sessionId, 'read_file', { callId })).toMatchObject({ replayed: true });
+  },
+);
+
+test(
+  'postgres ends a connection with the words that let it in: a typed error, and the process lives',
+  { timeout: patience },
+  async () => {
+    const message = (type: string, body: Buffer): Buffer => {
+      const head = Buffer.alloc(5);
+      head.write(type, 'latin1');
+      head.writeInt32BE(body.length + 4, 1);
+      return Buffer.concat([head, body]);
+    };
+    // AuthenticationOk, ReadyForQuery and ErrorResponse, in one piece.
+    const farewell = Buffer.concat([
+      message('R', Buffer.alloc(4)),
+      message('Z', Buffer.from('I')),
+      message('E', Buffer.from('SFATAL\0C57P01\0Mthe server is shutting down\0\0')),
+    ]);
+    let clients = 0;
+    const server = createServer((socket) => {
+      clients++;
+      socket.on('error', () => undefined);
+      socket.once('data', () => socket.end(farewell));
+    });
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    onTestFinished(() => void server.close());
+    const { port } = server.address() as { port: number };
+    // Unheard, the error of the connection would be one that nobody caught, and this run would fail by it.
+    await expect(
+      answered(openAmbit({ storage: `postgres://u:p@127.0.0.1:${port}/db` })),
+    ).rejects.toMatchObject({ code: 'STORAGE_UNAVAILABLE' });
+    expect(clients).toBeGreaterThan(0);
   },
 );
 

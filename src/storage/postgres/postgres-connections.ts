@@ -68,7 +68,19 @@ export class PostgresConnections {
     this.#place = place;
     this.#bounds = bounds;
     this.#greeting = greeting;
+    pool.on?.('connect', this.#hear);
   }
+
+  /**
+   * Hears of a connection that breaks; unheard, the event would end the process. To begin with it when the connection is
+   * handed over is too late: a server that ends it at once says so in the same piece as that it is ready.
+   */
+  readonly #hear = (client: PostgresClient): void => {
+    if (this.#heard.has(client)) return;
+    this.#heard.add(client);
+    // Its statement fails as well, and says so.
+    client.on('error', () => undefined);
+  };
 
   /** Asks for what changes nothing; again, where the connection had broken while nobody used it. */
   async read(question: Question): Promise<PostgresRow[]> {
@@ -160,6 +172,7 @@ export class PostgresConnections {
   async close(): Promise<void> {
     this.#closed = true;
     await Promise.allSettled(this.#underWay);
+    this.#pool.off?.('connect', this.#hear);
   }
 
   /** The error to be thrown for one of the server's, the network's or the client's. */
@@ -217,11 +230,7 @@ export class PostgresConnections {
       );
       throw unavailable(this.#place, error, 'none');
     }
-    if (!this.#heard.has(client)) {
-      this.#heard.add(client);
-      // Its statement fails as well, and says so; unheard, the event would end the process.
-      client.on('error', () => undefined);
-    }
+    this.#hear(client);
     if (this.#greeted.has(client)) return client;
     try {
       await this.#greeting(this.#senderOn(client, () => deadline));

@@ -28,11 +28,15 @@ export interface PostgresClient {
 /** A pool of connections: a `Pool` of `pg`, or whatever does the same. */
 export interface PostgresPool {
   connect(): Promise<PostgresClient>;
+  /** Tells of each new connection before it is handed over. */
+  on?(event: 'connect', listener: (client: PostgresClient) => void): unknown;
+  off?(event: 'connect', listener: (client: PostgresClient) => void): unknown;
 }
 
 /** A pool that was made here, and is ended here. */
 export interface OwnPool extends PostgresPool {
   on(event: 'error', listener: (error: Error) => void): unknown;
+  on(event: 'connect', listener: (client: PostgresClient) => void): unknown;
   end(): Promise<void>;
 }
 
