@@ -30,8 +30,6 @@ export interface RedisServerOptions {
   readonly program?: string;
   /** None, where a cluster's nodes are started. */
   readonly password?: string | undefined;
-  /** A port and the one 10,000 above it must be free for a node of a cluster. */
-  readonly port?: number;
 }
 
 const installing =
@@ -71,7 +69,7 @@ async function startIn(
   options: RedisServerOptions,
 ): Promise<RedisServer> {
   const password = 'password' in options ? options.password : randomBytes(12).toString('hex');
-  let port = options.port ?? (await freePort());
+  let port = await freePort();
   let server: ServerProcess | undefined;
   const urlOf = (): string => `redis://${password === undefined ? '' : `:${password}@`}127.0.0.1:${port}`;
   const start: RedisServer['start'] = async (moreSettings = [], until = 'ready') => {
@@ -95,7 +93,7 @@ async function startIn(
       break;
     } catch (error) {
       // Somebody else may have taken the port in between.
-      if (attempt === 3 || options.port !== undefined) throw error;
+      if (attempt === 3) throw error;
       port = await freePort();
     }
   }
@@ -132,7 +130,7 @@ async function startInDocker(options: RedisServerOptions): Promise<RedisServer> 
   if (!docker || spawnSync(docker, ['info'], { timeout: 10_000 }).status !== 0) throw new Error(installing);
   const guard = await guardServers('redis');
   const password = 'password' in options ? options.password : randomBytes(12).toString('hex');
-  const port = options.port ?? (await freePort());
+  const port = await freePort();
   const url = `redis://${password === undefined ? '' : `:${password}@`}127.0.0.1:${port}`;
   const settings = [...passwordSettings(password), ...durable, ...(options.settings ?? [])];
   try {
