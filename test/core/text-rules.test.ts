@@ -30,7 +30,7 @@ test.each<[string, string | undefined]>([
   // The first that is wrong is named.
   ['é\u0007\ud800', control],
   ['\ue000\u0007\ud800', control],
-])('characters of %j', (text, problem) => {
+])('characters (%#)', (text, problem) => {
   expect(characterProblem(text)).toBe(problem);
 });
 
@@ -67,6 +67,6 @@ test.each([
   ['\ud800', '"\\u{d800}"'],
   ['😀'.repeat(64), `"${'😀'.repeat(64)}"`],
   ['x'.repeat(65), `"${'x'.repeat(64)}…"`],
-])('quoted: %j', (text, shown) => {
+])('quoted (%#)', (text, shown) => {
   expect(quoted(text)).toBe(shown);
 });

@@ -147,7 +147,7 @@ describe('terms', () => {
     ...(['public', 'internal', 'confidential', 'restricted'] as const).map((level) => ({
       dataSensitivityCeiling: level,
     })),
-  ])('at its bounds: %o', (changes) => {
+  ])('at their bounds (%#)', (changes) => {
     expect(said(() => checkTerms({ ...least, ...changes }))).toBe('ok');
   });
 
@@ -215,7 +215,7 @@ test.each<[unknown, string]>([
   [{ agent: 'a' }, 'agent is not known here; check its spelling'],
   [{ '': 1 }, ' is not known here; check its spelling'],
   [null, 'TypeError: the options of a list must be an object'],
-])('a list of %o', (options, problem) => {
+])('a list (%#)', (options, problem) => {
   expect(said(() => checkListOptions(options as never))).toBe(problem);
 });
 
