@@ -13,6 +13,10 @@ const askEveryMs = 20;
 
 /** The lock of a store, held until it is let go or the process ends, however it ends. */
 export interface StoreLock {
+  /** The store that was here before, if there was one: without it, a directory whose files are gone would look new. */
+  readonly knownStore: string | undefined;
+  /** Notes which store is here. */
+  remember(storeId: string): void;
   release(): void;
 }
 
@@ -29,6 +33,7 @@ export async function lockStore(directory: string, waitMsMax: number = lockWaitM
   const tryLock = loadTryLock();
   const path = join(directory, 'lock');
   const descriptor = openSync(path, 'a+', 0o600);
+  let knownStore: string | undefined;
   try {
     const startMs = performance.now();
     while (!locked(tryLock, descriptor, directory)) {
@@ -41,12 +46,19 @@ export async function lockStore(directory: string, waitMsMax: number = lockWaitM
       }
       await new Promise((resolve) => setTimeout(resolve, askEveryMs));
     }
-    signIn(descriptor);
+    knownStore = /^store ([0-9a-f-]{36})$/m.exec(readFileSync(path, 'utf8'))?.[1];
+    signIn(descriptor, knownStore);
   } catch (error) {
     closeSync(descriptor);
     throw error;
   }
-  return { release: () => closeSync(descriptor) };
+  return {
+    knownStore,
+    remember(storeId) {
+      if (storeId !== knownStore) signIn(descriptor, storeId);
+    },
+    release: () => closeSync(descriptor),
+  };
 }
 
 function locked(tryLock: TryLock, descriptor: number, directory: string): boolean {
@@ -61,12 +73,12 @@ function locked(tryLock: TryLock, descriptor: number, directory: string): boolea
   }
 }
 
-/** The line of whoever has the lock. It is words for people: nothing is decided by it. */
-function signIn(descriptor: number): void {
-  const line = `process ${process.pid} on ${hostname()}, since ${new Date().toISOString()}\n`;
+/** Who has the lock, in words for people, and which store it is. */
+function signIn(descriptor: number, storeId: string | undefined): void {
+  const owner = `process ${process.pid} on ${hostname()}, since ${new Date().toISOString()}\n`;
   try {
     ftruncateSync(descriptor);
-    writeSync(descriptor, line);
+    writeSync(descriptor, storeId === undefined ? owner : `${owner}store ${storeId}\n`);
     fsyncSync(descriptor);
   } catch {
     // A full disk: the lock holds all the same.
@@ -74,7 +86,7 @@ function signIn(descriptor: number): void {
 }
 
 function ownerIn(path: string): string {
-  const line = readFileSync(path, 'utf8').slice(0, 200).trim();
+  const line = readFileSync(path, 'utf8').split('\n', 1)[0]?.slice(0, 200) ?? '';
   return line === '' ? 'another process' : shown(line);
 }
 

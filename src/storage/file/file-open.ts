@@ -35,11 +35,18 @@ export interface OpenedFiles {
  *
  * @throws AmbitError `STORE_CORRUPT`, `STORE_SCHEMA_TOO_NEW`; and what the disk throws
  */
-export async function openFiles(disk: Disk, directory: string): Promise<OpenedFiles> {
+export async function openFiles(disk: Disk, directory: string, knownStore?: string): Promise<OpenedFiles> {
   const files = await listFiles(disk, directory);
   for (const name of files.unfinished) await disk.remove(join(directory, name));
   const records = createFileRecords();
   if (files.snapshots.length === 0 && files.journals.length === 0) {
+    // Read as a new one, it would grant every budget anew.
+    if (knownStore !== undefined)
+      throw corrupt(
+        directory,
+        0,
+        'its journal and its snapshot are missing (remove `lock` as well for a new store)',
+      );
     const storeId = randomUUID();
     const prepared = await prepareJournal(disk, directory, { number: 1, firstSequence: 1, storeId });
     const journal = await prepared.publish();

@@ -63,7 +63,8 @@ export async function fileStorage(options: FileStorageOptions): Promise<Storage>
   try {
     const lock = await lockStore(directory);
     try {
-      const opened = await openFiles(realDisk, directory);
+      const opened = await openFiles(realDisk, directory, lock.knownStore);
+      lock.remember(opened.storeId);
       if (opened.report !== undefined) report(opened.report);
       const store = createFileStore(opened, {
         directory,

@@ -1,0 +1,158 @@
+import { afterEach, beforeEach, describe, expect, onTestFinished, test } from 'vitest';
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { encodeKey, type Storage, Value } from 'ambit/storage';
+import { type FileStorageOptions, fileStorage } from 'ambit/file';
+import { fileURLToPath } from 'node:url';
+import { join } from 'node:path';
+import { spawn } from 'node:child_process';
+import { tmpdir } from 'node:os';
+
+let folder = '';
+let path = '';
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'ambit-file-'));
+  path = join(folder, 'store');
+});
+afterEach(() => rmSync(folder, { recursive: true, force: true }));
+
+async function opened(options: Partial<FileStorageOptions> = {}): Promise<Storage> {
+  const storage = await fileStorage({ path, ...options });
+  onTestFinished(async () => storage.close());
+  return storage;
+}
+
+async function put(storage: Storage, name: string): Promise<void> {
+  const { outcomes } = await storage.commit([
+    {
+      writes: [{ kind: 'put', key: encodeKey([name]), expected: null, version: name, value: Value.of(name) }],
+    },
+  ]);
+  expect(outcomes).toEqual([{ status: 'ok' }]);
+}
+
+const child = fileURLToPath(new URL('file-child.ts', import.meta.url));
+
+describe('the owner of a store', () => {
+  test(
+    'is one at a time: another one waits, is told who it is, and gets it once that is killed',
+    { timeout: 120_000 },
+    async () => {
+      const owner = spawn(process.execPath, ['--import', 'tsx', child, path], {
+        stdio: ['ignore', 'pipe', 'inherit'],
+      });
+      onTestFinished(() => void owner.kill('SIGKILL'));
+      await new Promise((resolve) => owner.stdout.once('data', resolve));
+      const startMs = performance.now();
+      await expect(fileStorage({ path })).rejects.toMatchObject({
+        code: 'STORE_LOCKED',
+        message: expect.stringContaining(`process ${owner.pid} on `) as string,
+      });
+      expect(performance.now() - startMs).toBeGreaterThan(4_900);
+      // A stopped process keeps it: there is no heartbeat to lose.
+      owner.kill('SIGSTOP');
+      await expect(fileStorage({ path })).rejects.toMatchObject({ code: 'STORE_LOCKED' });
+      const waiting = fileStorage({ path });
+      owner.kill('SIGKILL');
+      const storage = await waiting;
+      await put(storage, 'mine');
+      await storage.close();
+    },
+  );
+
+  test('is one in a process, too; and who lets go lets the next one in', { timeout: 60_000 }, async () => {
+    const first = await opened();
+    await put(first, 'a');
+    await expect(fileStorage({ path })).rejects.toMatchObject({ code: 'STORE_LOCKED' });
+    const next = opened();
+    await first.close();
+    await put(await next, 'b');
+  });
+
+  test('lets go of a store that cannot be opened', async () => {
+    await (await opened()).close();
+    const journal = join(path, 'journal-00000001');
+    const bytes = readFileSync(journal);
+    bytes[3] = 0;
+    writeFileSync(journal, bytes);
+    for (let again = 0; again < 2; again++) {
+      await expect(fileStorage({ path })).rejects.toMatchObject({
+        code: 'STORE_CORRUPT',
+        message: expect.stringMatching(/journal-00000001, at byte 0: .*damaged/) as string,
+      });
+    }
+  });
+});
+
+describe('opening', () => {
+  test('makes a directory for its owner only', async () => {
+    const storage = await opened();
+    await put(storage, 'a');
+    expect(statSync(path).mode & 0o777).toBe(0o700);
+    expect(readdirSync(path).toSorted()).toEqual(['journal-00000001', 'lock']);
+    for (const name of readdirSync(path)) expect(statSync(join(path, name)).mode & 0o777).toBe(0o600);
+  });
+
+  test('reports what it cut of a group that was not acknowledged, and the examination says so', async () => {
+    await put(await opened({}).then(async (storage) => (await put(storage, 'kept'), storage)), 'torn');
+    // As if the process had been killed: another directory with the same files.
+    const copy = join(folder, 'copy');
+    mkdirSync(copy);
+    const bytes = readFileSync(join(path, 'journal-00000001'));
+    bytes[512 + 512 + 45] = (bytes[512 + 512 + 45] ?? 0) ^ 1;
+    writeFileSync(join(copy, 'journal-00000001'), bytes);
+    const lines: string[] = [];
+    const storage = await fileStorage({ path: copy, report: (line) => lines.push(line) });
+    expect(lines).toEqual([expect.stringMatching(/copy\/journal-00000001: cut at byte 1024: [^\n]+$/)]);
+    const { records } = await storage.read([encodeKey(['kept']), encodeKey(['torn'])]);
+    expect(records.map((record) => record?.value.json)).toEqual(['kept', undefined]);
+    const described = await storage.describe?.();
+    expect(described?.facts['integrity']).toContain('cut at byte 1024');
+    expect(Object.keys(described?.facts ?? {})).toEqual(
+      expect.arrayContaining(['journal', 'snapshot', 'records']),
+    );
+    await storage.close();
+    const again = await fileStorage({ path: copy, report: (line) => lines.push(line) });
+    expect(lines).toHaveLength(1);
+    await again.close();
+  });
+
+  test('a store whose files are gone is not a new one', async () => {
+    const storage = await opened();
+    await put(storage, 'a');
+    await storage.close();
+    rmSync(join(path, 'journal-00000001'));
+    await expect(fileStorage({ path })).rejects.toMatchObject({
+      code: 'STORE_CORRUPT',
+      message: expect.stringContaining('missing') as string,
+    });
+    rmSync(join(path, 'lock'));
+    await put(await opened(), 'a');
+  });
+
+  test.each([
+    ['a file', () => writeFileSync(path, ''), 'INVALID_INPUT', /is a file, and a store is a directory/],
+    [
+      'no directory above',
+      () => (path = join(folder, 'no', 'such')),
+      'INVALID_INPUT',
+      /directory above .* does not exist/,
+    ],
+    ['an empty path', () => (path = ''), 'INVALID_INPUT', /is not the path of a directory/],
+    ['a NUL', () => (path = 'a\0b'), 'INVALID_INPUT', /is not the path of a directory/],
+  ])('%s is refused in one line', async (_, prepare, code, message) => {
+    prepare();
+    await expect(fileStorage({ path })).rejects.toMatchObject({
+      code,
+      message: expect.stringMatching(message) as string,
+    });
+  });
+
+  test('options of a wrong kind are refused', async () => {
+    await expect(fileStorage({ path, durability: 'none' as never })).rejects.toMatchObject({
+      code: 'INVALID_INPUT',
+    });
+    await expect(fileStorage({ path: 1 as never })).rejects.toThrow(TypeError);
+    await expect(fileStorage({ path, clock: 1 as never })).rejects.toThrow(TypeError);
+    await expect(fileStorage({ path, report: 1 as never })).rejects.toThrow(TypeError);
+  });
+});
