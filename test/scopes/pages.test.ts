@@ -1,9 +1,11 @@
 import { allEntries, codeOf, granted, openScopeWorld, recordsOf } from './scope-world.js';
 import { describe, expect, it } from 'vitest';
 import type { Backend } from '../storage/backends.js';
+import type { CountRecord } from '../../src/scopes/scope-records.js';
 import fc from 'fast-check';
 import { faultyStorage } from 'ambit/testing';
 import { memoryBackend } from '../storage/backends.js';
+import { keysBelow } from '../../src/core/keys.js';
 import type { ScopeEntry } from '../../src/scopes/scope-types.js';
 import { sharedMemoryStore } from '../storage/shared-memory-store.js';
 
@@ -311,6 +313,10 @@ describe('counts', () => {
         await granted(scopes.sweep());
         const lasting = (await granted(scopes.countAll())).persistent;
         expect(await recordsOf(engine, 'scope-entry')).toBe(lasting);
+        const counters = await granted(
+          engine.range<CountRecord>({ ...keysBelow(['scope-count']), limit: 100 }),
+        );
+        expect(counters.entries.map(({ value }) => value.timed)).toEqual(counters.entries.map(() => 0));
         for (const kind of ['scope-expiry', 'scope-dropped', 'scope-staging'])
           expect([kind, await recordsOf(engine, kind)]).toEqual([kind, 0]);
       }),
