@@ -201,6 +201,7 @@ describe('what is refused, in one clear line that shows no password', () => {
       'STORAGE_UNAVAILABLE',
       /user name or password/,
     ],
+    ['no password', (url) => changed(url, { password: '' }), 'STORAGE_UNAVAILABLE', /password is missing/],
     [
       'an unknown database',
       (url) => changed(url, { pathname: '/no_such_database' }),

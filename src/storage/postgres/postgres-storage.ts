@@ -112,7 +112,11 @@ async function openOn(pool: PostgresPool, opening: Opening): Promise<Storage> {
   const opener = new PostgresConnections(pool, place, openBounds, async (send) => {
     durability = durabilityOf(await askSettings(send, place, own && openBounds.statementMsMax));
   });
-  await migrate(opener, schema, place);
+  try {
+    await migrate(opener, schema, place);
+  } finally {
+    await opener.close();
+  }
 
   const guard = guardPromises(place, schema, durability, own && bounds.statementMsMax);
   const connections = new PostgresConnections(pool, place, bounds, guard);
