@@ -8,6 +8,7 @@ import { redactLine } from './redact-line.js';
 import { runCommand } from './run-command.js';
 import { scopesCommand } from './scopes-command.js';
 import { sessionsCommand } from './sessions-command.js';
+import { transcriptsCommand } from './transcripts-command.js';
 import { unwrapCommand, wrapCommand } from './wrap-command.js';
 
 /** One line on stderr, whatever it was; a stack trace helps nobody who types a command. */
@@ -32,6 +33,7 @@ function program(): Command {
     .addCommand(runCommand())
     .addCommand(sessionsCommand())
     .addCommand(scopesCommand())
+    .addCommand(transcriptsCommand())
     .addCommand(wrapCommand())
     .addCommand(unwrapCommand())
     .addCommand(doctorCommand())
