@@ -31,14 +31,14 @@ interface Report {
 async function main(): Promise<number> {
   const { values } = parseArgs({ options: { storage: { type: 'string' }, checkout: { type: 'string' } } });
   const checkout = values.checkout === undefined ? clone() : resolve(values.checkout);
-  if (checkout === undefined || !existsSync(join(checkout, 'test', 'session.js'))) {
+  const missing = checkout === undefined ? 'its sources cannot be cloned' : prepare(checkout);
+  if (checkout === undefined || missing !== undefined) {
     console.error(
-      `express-session's tests: not run. They are not on npm: git clone --branch ${release} ` +
+      `express-session's tests: not run, ${missing}. They are not on npm: git clone --branch ${release} ` +
         'https://github.com/expressjs/session DIR, then npm run suite:express -- --checkout DIR',
     );
     return notHad;
   }
-  prepare(checkout);
   build({ check: false });
   let failed = false;
   const test = (name: string, url: string): void => {
@@ -105,23 +105,26 @@ function clone(): string | undefined {
   return status === 0 ? checkout : undefined;
 }
 
-/** What its tests need: packages of their own, and a certificate. */
-function prepare(checkout: string): void {
-  const run = (command: string, args: readonly string[]): void => {
+/** Sees to what its tests need, packages of their own and a certificate, and says what cannot be had. */
+function prepare(checkout: string): string | undefined {
+  if (!existsSync(join(checkout, 'test', 'session.js'))) return `${checkout} does not hold them`;
+  const run = (command: string, args: readonly string[]): string | undefined => {
     const { status, stderr } = spawnSync(command, args, {
       cwd: checkout,
       stdio: ['ignore', 'ignore', 'pipe'],
       encoding: 'utf8',
       timeout: 300_000,
     });
-    if (status !== 0) throw new Error(`${command} ${args.join(' ')} failed in ${checkout}: ${stderr.trim()}`);
+    if (status === 0) return undefined;
+    return `${command} ${args.join(' ')} failed in ${checkout}: ${stderr.trim()}`;
   };
-  if (!existsSync(join(checkout, 'node_modules', 'mocha'))) {
-    run('npm', ['install', '--no-audit', '--no-fund', '--no-package-lock', '--loglevel=error']);
-  }
-  if (!existsSync(join(checkout, 'test', 'fixtures', 'server.crt'))) {
-    run('sh', [join('test', 'support', 'gencert.sh')]);
-  }
+  const hasPackages = existsSync(join(checkout, 'node_modules', 'mocha'));
+  const hasCertificate = existsSync(join(checkout, 'test', 'fixtures', 'server.crt'));
+  const quietly = ['--no-audit', '--no-fund', '--no-package-lock', '--loglevel=error'];
+  return (
+    (hasPackages ? undefined : run('npm', ['install', ...quietly])) ??
+    (hasCertificate ? undefined : run('sh', [join('test', 'support', 'gencert.sh')]))
+  );
 }
 
 process.exitCode = await main();

@@ -250,6 +250,16 @@ describe('the calls of the Express store', () => {
     expect(await dataOf(ada)).toEqual({ key: '0', late: 'quick' });
   });
 
+  it('a new session takes nobody’s place, whatever makes the ids', async () => {
+    const site = await openSite(memoryBackend, { genid: () => 'always-the-same' });
+    const [ada, mallory] = [site.visitor(), site.visitor()];
+    await ada.get('/set/who/ada');
+    await mallory.get('/set/who/mallory');
+    expect(await dataOf(ada)).toEqual({ who: 'ada' });
+    // Express tells it once the answer is on its way.
+    await expect.poll(() => site.errors).toMatchObject([{ code: 'INVALID_INPUT', refusal: { field: 'id' } }]);
+  });
+
   it('a store that does not answer is an error with a code, and nobody is let in', async () => {
     let down = false;
     const world = await openWebWorld(memoryBackend, {}, (storage) =>
