@@ -21,6 +21,7 @@ export interface CopyProgress {
   readonly total?: number;
 }
 
+/** Which store is copied where, and who is told how far it is. */
 export interface CopyOptions {
   /** A storage URL, or an open store, which stays open. Nobody should write to it meanwhile. */
   readonly from: string | Storage;

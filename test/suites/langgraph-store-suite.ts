@@ -139,7 +139,7 @@ function runTests(checkout: string, url: string): Report {
       [
         fileURLToPath(new URL('../../node_modules/vitest/vitest.mjs', import.meta.url)),
         'run',
-        `--config=${fileURLToPath(new URL('langgraph-store.config.ts', import.meta.url))}`,
+        `--config=${fileURLToPath(new URL('langgraph-store-config.ts', import.meta.url))}`,
         `--testNamePattern=^(?!${starts.join('|')})`,
         '--reporter=json',
         `--outputFile=${output}`,

@@ -19,6 +19,7 @@ const replaced = [
 const pgModule = '\0pg';
 
 /** LangGraph's tests of its stores, from a checkout, with our store in the place of each of theirs. */
+// oxlint-disable-next-line import/no-default-export -- the form vitest asks of a configuration
 export default defineConfig({
   root: checkout,
   resolve: own.resolve ?? {},
