@@ -11,7 +11,7 @@ import type { Json } from '../core/json.js';
 import type { Key } from '../core/keys.js';
 import type { Refused } from '../core/refusals.js';
 import { readIncarnation } from './scope-reading.js';
-import { roughBytes } from './json-copy-rules.js';
+import { roughBytes } from './value-rules.js';
 import type { ScopeEntry } from './scope-types.js';
 
 /** Says which entries belong on a page; without it all do. */

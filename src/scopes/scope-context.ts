@@ -1,5 +1,5 @@
 import type { Collector } from './scope-collecting.js';
-import { copyJson } from './json-copy-rules.js';
+import { copyValue } from './value-rules.js';
 import type { Engine } from '../engine/engine.js';
 import type { EntryRecord } from './scope-records.js';
 import type { EphemeralNotes } from './ephemeral-notes.js';
@@ -26,7 +26,7 @@ export interface ScopeContext {
 export function entryOf(key: string, record: EntryRecord): ScopeEntry {
   return {
     key,
-    value: copyJson(record.value),
+    value: copyValue(record.value),
     layer: 'persistent',
     createdAtMs: record.createdAtMs,
     updatedAtMs: record.updatedAtMs,

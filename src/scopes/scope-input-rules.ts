@@ -19,7 +19,7 @@ import type {
   ScopeListOptions,
   ScopeOptions,
 } from './scope-types.js';
-import { copyJson } from './json-copy-rules.js';
+import { copyValue } from './value-rules.js';
 import { globalScope } from './scope-name-rules.js';
 import { invalidInput } from './scope-refusals.js';
 import type { Json } from '../core/json.js';
@@ -106,7 +106,7 @@ export function checkChange(
       if (kind !== 'purge') throw new TypeError('a value must be given; null is one');
       return { ...checked, value: null, ttlMs: null, sourceStep: null, bytes: keyBytes };
     }
-    const value = copyJson(change.value);
+    const value = copyValue(change.value);
     const valueBytes = utf8Bytes(JSON.stringify(value));
     if (valueBytes > valueBytesMax)
       throw new Wrong('value', `is ${valueBytes} bytes of JSON; at most ${valueBytesMax} are possible`);

@@ -1,6 +1,6 @@
 import { checkExport, checkPurgeWalk, checkWalk } from './scope-input-rules.js';
 import { exportScope, exportText } from './scope-exporting.js';
-import { holdsText } from './json-copy-rules.js';
+import { holdsText } from './value-rules.js';
 import { purgeEntries } from './scope-purging.js';
 import { readPage } from './entry-pages.js';
 import type { ScopeContext } from './scope-context.js';

@@ -17,7 +17,7 @@ import {
   whole,
   wrong,
 } from './input-problem-rules.js';
-import { copyFields, copyJson } from './json-copy-rules.js';
+import { copyFields, copyJson } from './json-rules.js';
 import type { EntryRecord } from './transcript-records.js';
 import { utf8Bytes } from '../core/text-rules.js';
 import { withoutSecrets } from './secret-rules.js';

@@ -2,7 +2,7 @@ import { decodeKey, type Key } from '../core/keys.js';
 import { entryKey, type EntryRecord, problemOf } from './transcript-records.js';
 import { type Found, readPage } from './record-pages.js';
 import type { JsonFields, TranscriptDamage } from './transcript-types.js';
-import { copyFields } from './json-copy-rules.js';
+import { copyFields } from './json-rules.js';
 import type { Engine } from '../engine/engine.js';
 import type { Json } from '../core/json.js';
 import { readPieces } from './large-fields.js';

@@ -6,7 +6,7 @@ import {
   usageAmountMax,
   usageNamesMax,
 } from './transcript-limits.js';
-import { copyFields } from './json-copy-rules.js';
+import { copyFields } from './json-rules.js';
 import { invalidInput } from './transcript-refusals.js';
 import { isRefused, type Refused } from '../core/refusals.js';
 import type { JsonFields, TranscriptUsage } from './transcript-types.js';

@@ -1,5 +1,5 @@
 import type { JsonFields, LoopKind } from './transcript-types.js';
-import { copyFields, copyJson } from './json-copy-rules.js';
+import { copyFields, copyJson } from './json-rules.js';
 import { withoutSecrets } from './secret-rules.js';
 
 /** A field of a file that may hold anything. */

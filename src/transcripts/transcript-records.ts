@@ -11,7 +11,7 @@ import type {
   TranscriptUsage,
 } from './transcript-types.js';
 import { AmbitError } from '../core/errors.js';
-import { copyFields } from './json-copy-rules.js';
+import { copyFields } from './json-rules.js';
 import { decodeKey, encodeKey, type Key, keysBelow } from '../core/keys.js';
 import type { Interval } from '../core/time.js';
 import { quoted } from '../core/text-rules.js';

@@ -17,7 +17,7 @@ import {
   sessionOf,
   stagingKey,
 } from './transcript-records.js';
-import { canonicalText } from './json-copy-rules.js';
+import { canonicalText } from './json-rules.js';
 import { checkNewSession } from './session-input-rules.js';
 import { createHash } from 'node:crypto';
 import { minuteMs } from '../core/time.js';
