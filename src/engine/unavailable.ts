@@ -4,7 +4,7 @@ import { StorageUnavailableError } from '../storage/storage.js';
 
 const outcomes: Readonly<Record<WriteOutcome, string>> = {
   none: 'nothing was charged; try again later',
-  unknown: 'it may have been charged; repeat it with the same callId to find out',
+  unknown: 'it may have been done; repeat it with the same callId (operationId, for transcripts) to find out',
 };
 
 /** The refusal of a call that the store did not answer. */
