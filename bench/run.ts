@@ -56,6 +56,17 @@ const rows: Record<string, () => Promise<void>> = {
       noteRow(row, { 'RLF SQLite FULL': target, 'one commit per call': target });
     }
   },
+  async file() {
+    for (const load of ['spread', 'hot'] as Load[]) {
+      const contenders = [
+        await ambitUse('Ambit file', `file:${join(folder, `store-${files++}`)}`, load),
+        oneCommitPerCall(path(), load),
+      ];
+      noteRow(await compare({ work: `files, power-durable, ${load}, 64 callers`, callers: 64 }, contenders), {
+        'one commit per call': 30,
+      });
+    }
+  },
   async worker() {
     for (const load of ['spread', 'hot'] as Load[]) {
       const contenders = [
