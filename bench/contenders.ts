@@ -88,7 +88,7 @@ export function rlfMemory(load: Load): Contender {
   };
 }
 
-function durableDatabase(path: string): Sqlite.Database {
+export function durableDatabase(path: string): Sqlite.Database {
   const database = new Sqlite(path);
   database.pragma('journal_mode = WAL');
   database.pragma('synchronous = FULL');

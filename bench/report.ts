@@ -11,7 +11,7 @@ export interface Line {
   readonly row: string;
   readonly figures: string;
   readonly ratio: string;
-  /** What is to be reached; nothing for rows that are only to be known. */
+  /** What is to be reached; `none` for rows that are only to be known. */
   readonly target: string;
   readonly reached: boolean;
 }
@@ -22,8 +22,13 @@ const raw: Record<string, unknown> = {};
 export function note(line: Line): void {
   lines.push(line);
   console.log(
-    `${line.reached ? '✓' : '✗'} ${line.row}: ${line.ratio} (to reach: ${line.target})\n    ${line.figures}`,
+    `${markOf(line, '✓', '✗')} ${line.row}: ${line.ratio} (to reach: ${line.target})\n    ${line.figures}`,
   );
+}
+
+function markOf({ target, reached }: Line, yes: string, no: string): string {
+  if (target === 'none') return '–';
+  return reached ? yes : no;
 }
 
 /** Keeps everything that was measured, for programs. */
@@ -76,7 +81,7 @@ export function writeReport(): void {
   );
   const table = Object.values(all).map(
     (line) =>
-      `| ${line.row} | ${line.ratio} | ${line.target} | ${line.reached ? 'yes' : '**no**'} | ${line.figures} | ${line.at}, ${line.commit} |`,
+      `| ${line.row} | ${line.ratio} | ${line.target} | ${markOf(line, 'yes', '**no**')} | ${line.figures} | ${line.at}, ${line.commit} |`,
   );
   const text = `# Results
 

@@ -13,6 +13,7 @@ import { processRows } from './process-rows.js';
 import { scale, smoke } from './scale.js';
 import { scopeRows } from './scope-rows.js';
 import { serverRows } from './server-rows.js';
+import { transcriptRows } from './transcript-rows.js';
 import { noteSizes } from './million.js';
 import { webRows } from './web-rows.js';
 
@@ -103,6 +104,7 @@ const rows: Record<string, () => Promise<void>> = {
   million: () => noteSizes('SQLite', () => sqlite('fast')),
   ...serverRows(),
   ...scopeRows(() => sqlite('fast')),
+  ...transcriptRows(folder, path),
   ...webRows(),
   ...processRows(folder, () => sqlite('fast')),
 };

@@ -14,6 +14,8 @@ export const scale = smoke
       entries: 2_000,
       scopeRounds: 5,
       dropRounds: 1,
+      turnsMax: 1_000,
+      transcriptRounds: 1,
     }
   : {
       rounds: 5,
@@ -27,4 +29,6 @@ export const scale = smoke
       entries: 100_000,
       scopeRounds: 400,
       dropRounds: 3,
+      turnsMax: 10_000,
+      transcriptRounds: 7,
     };
