@@ -241,7 +241,8 @@ export function putSession(
   const old = before ? indexKeys(sessionId, before) : [];
   const place = indexKeys(sessionId, record);
   for (const key of old) if (!place.includes(key)) view.delete(key);
-  for (const key of place) if (!old.includes(key)) view.put(key, record.schema, kept);
+  // Not put: a key that holds the time is another one each time the body runs, and none of them would ever be loaded.
+  for (const key of place) if (!old.includes(key)) view.insert(key, record.schema, kept);
   view.put(sessionKey(sessionId), record, kept);
 }
 
