@@ -2,7 +2,7 @@ import type { Body, Engine, EngineRange } from './engine.js';
 import { estimatedClock, localClock } from './store-clock.js';
 import { failureOf, unavailable } from './unavailable.js';
 import { type RoundContext, timed } from './rounds.js';
-import { cacheBytesDefault } from './engine-limits.js';
+import { cacheBytesDefault, groupCallsMax } from './engine-limits.js';
 import { createImmediatePath } from './immediate-path.js';
 import { createLanes } from './lanes.js';
 import { createRecordCache } from './record-cache.js';
@@ -91,6 +91,7 @@ function contextOf(storage: Storage, options: EngineOptions): RoundContext {
     clock: storage.clock ? localClock(storage.clock) : estimatedClock(monotonicMs),
     monotonicMs,
     mint: mintOf(options.instanceId),
+    fit: { calls: groupCallsMax },
   };
 }
 

@@ -11,7 +11,7 @@ import {
 import { AmbitError } from '../core/errors.js';
 import { type Component, GroupView, KeysNeeded, type Lookup, type Slot } from './group-view.js';
 import type { Call } from './call.js';
-import { creationArrivesWithinMs, deletionMarkForMs } from './engine-limits.js';
+import { creationArrivesWithinMs, deletionMarkForMs, groupCallsMax } from './engine-limits.js';
 import type { Interval } from '../core/time.js';
 import type { Key } from '../core/keys.js';
 import { isRefused } from '../core/refusals.js';
@@ -43,29 +43,50 @@ export interface GroupContext {
   /** Whether a request may arrive after its sender has given it up for lost. */
   readonly remote: boolean;
   readonly transactionsMax: number;
+  readonly fit: GroupFit;
+}
+
+/** How many calls fit into a group, as learned from those before: a group of too many is run again, with fewer. */
+export interface GroupFit {
+  calls: number;
 }
 
 /** Runs calls in order against the records as last seen, and makes one transaction of each connected component. */
 export function runGroup(calls: readonly Call[], context: GroupContext): Group {
-  for (let count = calls.length; ; count = Math.ceil(count / 2)) {
-    const group = tryGroup(calls.slice(0, count), context);
-    const problem = limitPassed(group.units, context.transactionsMax);
-    if (problem === undefined) return { ...group, leftover: calls.slice(count) };
+  const { fit } = context;
+  const most = Math.min(calls.length, fit.calls);
+  for (let count = most; ; count = Math.ceil(count / 2)) {
+    const { units, deferred, ran } = tryGroup(calls, count, context);
+    const problem = limitPassed(units, context.transactionsMax);
+    if (problem === undefined) {
+      // Twice as many the next time: whatever waits behind it, a group is run twice at most, and grows again soon.
+      if (count < most || count === fit.calls) fit.calls = Math.min(2 * count, groupCallsMax);
+      for (const call of calls.slice(0, ran)) call.runs++;
+      return { units, deferred, leftover: calls.slice(ran) };
+    }
     if (count === 1) {
       calls[0]?.reject(new AmbitError('INVALID_INPUT', problem));
       return { units: [], deferred: [], leftover: calls.slice(1) };
     }
-    // Rare, so nothing is kept of the larger group: bodies are pure, half of them simply run again.
+    // Nothing is kept of the larger group: bodies are pure, half of them simply run again.
   }
 }
 
-function tryGroup(calls: readonly Call[], context: GroupContext): Omit<Group, 'leftover'> {
+/** Runs the first `count` calls, or fewer: `ran` of them. */
+function tryGroup(
+  calls: readonly Call[],
+  count: number,
+  context: GroupContext,
+): Omit<Group, 'leftover'> & { readonly ran: number } {
   const view = new GroupView<Call>(context.lookup, context.constants);
   const components: Component<Call>[] = [];
   const deferred: Call[] = [];
+  let ran = 0;
   for (const call of calls) {
+    // Components that are merged later are counted still: the group is a little smaller then than it might be.
+    if (ran === count || components.length === context.transactionsMax) break;
+    ran++;
     view.begin();
-    call.runs++;
     let answer: unknown;
     try {
       answer = call.body(view, context.now);
@@ -88,7 +109,7 @@ function tryGroup(calls: readonly Call[], context: GroupContext): Omit<Group, 'l
   const units = components
     .filter((component) => component.parent === undefined)
     .map((component) => ({ ran: component.ran, transaction: transactionOf(component, context) }));
-  return { units, deferred };
+  return { units, deferred, ran };
 }
 
 /** Links everything a run touched into one component, the largest of those it touched. */

@@ -1,6 +1,6 @@
 import type { CommitAnswer, Storage, StoredRecord, Transaction } from '../storage/storage.js';
 import { type Delivery, deliver } from './delivery.js';
-import { type Group, type GroupContext, runGroup, type Unit } from './group.js';
+import { type Group, type GroupContext, type GroupFit, runGroup, type Unit } from './group.js';
 import type { Call } from './call.js';
 import type { Key } from '../core/keys.js';
 import type { Lookup } from './group-view.js';
@@ -14,6 +14,7 @@ export interface RoundContext {
   readonly clock: StoreClock;
   readonly monotonicMs: () => number;
   readonly mint: () => string;
+  readonly fit: GroupFit;
 }
 
 /** What a round leaves to do: units to settle by their fate, calls to run again, calls that the store failed. */
@@ -119,6 +120,7 @@ function groupContext(context: RoundContext, lookup: Lookup, constants: Lookup):
     shared: capabilities.sharing !== 'exclusive',
     remote: capabilities.sharing === 'network',
     transactionsMax: capabilities.groupTransactionsMax,
+    fit: context.fit,
   };
 }
 

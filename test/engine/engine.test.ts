@@ -286,6 +286,22 @@ describe('commits', () => {
     expect(storage.locks).toHaveLength(2);
   });
 
+  it('goes through the lock after a conflict over a key whose version is as expected: it could not be had in time', async () => {
+    const storage = networkStorage({});
+    const engine = engineOn(storage);
+    await increment(engine, counter('a'));
+    const { records } = await storage.read([counter('a')]);
+    for (let turn = 0; turn < 200; turn++) {
+      storage.intercept.push((sent) => ({
+        nowMs: Date.now(),
+        outcomes: sent.map(() => ({ status: 'conflict', current: records })),
+      }));
+    }
+    expect(await increment(engine, counter('a'))).toEqual({ ok: true, count: 2 });
+    expect(storage.locks).toEqual([[counter('a')]]);
+    expect(storage.commits).toHaveLength(2);
+  });
+
   it('never answers a refusal from a stale cache', async () => {
     const shared = memoryStorage();
     const engine = engineOn(networkStorage({ shared }));
@@ -338,6 +354,45 @@ describe('commits', () => {
     expect(
       storage.commits.at(-1)?.map((transaction) => transaction.writes.map((write) => write.key)),
     ).toEqual([[counter('a')], [counter('b')]]);
+  });
+});
+
+describe('groups', () => {
+  it('of what fits: nothing runs over and over because of what waits behind it', async () => {
+    const storage = networkStorage({ capabilities: { groupTransactionsMax: 16 } });
+    const engine = engineOn(storage);
+    const large = { count: 1, text: 'x'.repeat(65_000) };
+    for (const value of [{ count: 1 }, large]) {
+      let runs = 0;
+      const calls = Array.from({ length: 1_000 }, (_, index) =>
+        engine.transact([counter(`${index}`)], (view) => {
+          runs++;
+          view.get(counter(`${index}`));
+          view.put(counter(`${index}`), value);
+          return { ok: true as const };
+        }),
+      );
+      expect(await Promise.all(calls)).toEqual(Array(1_000).fill({ ok: true }));
+      expect(runs).toBeLessThanOrEqual(1_100);
+    }
+    expect(Math.max(...storage.commits.map((group) => group.length))).toBe(16);
+  });
+
+  it('whose bytes do not fit are cut, and those after them begin with as many as fitted', async () => {
+    const storage = networkStorage({});
+    const engine = engineOn(storage);
+    const large = { count: 1, text: 'x'.repeat(65_000) };
+    let runs = 0;
+    const calls = Array.from({ length: 1_000 }, (_, index) =>
+      engine.transact([counter(`${index}`)], (view) => {
+        runs++;
+        view.put(counter(`${index}`), large);
+        return { ok: true as const };
+      }),
+    );
+    expect(await Promise.all(calls)).toEqual(Array(1_000).fill({ ok: true }));
+    expect(storage.commits.length).toBeLessThanOrEqual(34);
+    expect(runs).toBeLessThanOrEqual(5_000);
   });
 });
 
