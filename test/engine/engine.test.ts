@@ -372,7 +372,7 @@ describe('groups', () => {
           return { ok: true as const };
         }),
       );
-      expect(await Promise.all(calls)).toEqual(Array(1_000).fill({ ok: true }));
+      expect(await Promise.all(calls)).toEqual(Array.from({ length: 1_000 }, () => ({ ok: true })));
       expect(runs).toBeLessThanOrEqual(1_100);
     }
     expect(Math.max(...storage.commits.map((group) => group.length))).toBe(16);
@@ -390,7 +390,7 @@ describe('groups', () => {
         return { ok: true as const };
       }),
     );
-    expect(await Promise.all(calls)).toEqual(Array(1_000).fill({ ok: true }));
+    expect(await Promise.all(calls)).toEqual(Array.from({ length: 1_000 }, () => ({ ok: true })));
     expect(storage.commits.length).toBeLessThanOrEqual(34);
     expect(runs).toBeLessThanOrEqual(5_000);
   });
