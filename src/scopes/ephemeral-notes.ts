@@ -24,6 +24,17 @@ export interface EphemeralNotes {
   scopes(): readonly string[];
   /** Forgets a scope, and says how many notes it held. */
   drop(scope: string): number;
+  /** Keeps room for notes, each key once, that are to take the place of all notes of a scope, or says that they do not fit. */
+  reserve(scope: string, notes: readonly CheckedChange[]): NoteReservation | Refused;
+}
+
+/** Room that is kept while the rest of an import is written, so that its notes cannot be refused after that. */
+interface NoteReservation {
+  readonly ok: true;
+  /** Puts the notes in the place of what the scope holds by now. */
+  replace(): void;
+  /** Gives back the room; nothing where `replace` took it. */
+  release(): void;
 }
 
 interface Note {
@@ -44,6 +55,14 @@ interface NotesOfScope {
   sorted: readonly string[] | undefined;
   /** Before then none of them is over. */
   nextUntilMs: number;
+  bytes: number;
+}
+
+/** What a scope will hold. */
+interface Room {
+  readonly scope: string;
+  readonly entries: number;
+  readonly bytes: number;
 }
 
 export function createEphemeralNotes(
@@ -51,11 +70,12 @@ export function createEphemeralNotes(
   bounds: { readonly notesMax: number; readonly noteBytesMax: number },
 ): EphemeralNotes {
   const stock = createNoteStock(clock);
-  const { all, used } = stock;
+  const { all } = stock;
 
   /** What a note would be too much for. */
   function problem(scope: string, key: string, bytes: number): Refused | undefined {
     const before = stock.find(scope, key)?.note;
+    const used = stock.used();
     if (!before && used.entries >= bounds.notesMax)
       return notesFull('entries', bounds.notesMax, used.entries);
     if (used.bytes + bytes - (before?.bytes ?? 0) > bounds.noteBytesMax)
@@ -96,30 +116,59 @@ export function createEphemeralNotes(
       return [...all.keys()].sort(compareKeys);
     },
 
-    drop(scope) {
-      const of = stock.live(scope);
-      if (!of) return 0;
-      const { size } = of.notes;
-      for (const [key, note] of of.notes) stock.remove(scope, of, key, note);
-      return size;
+    drop: (scope) => stock.drop(scope),
+
+    reserve(scope, notes) {
+      for (const other of all.keys()) stock.live(other);
+      const room = { scope, entries: notes.length, bytes: notes.reduce((sum, { bytes }) => sum + bytes, 0) };
+      const before = all.get(scope);
+      const held = stock.used();
+      const others = {
+        entries: held.entries - (before?.notes.size ?? 0),
+        bytes: held.bytes - (before?.bytes ?? 0),
+      };
+      if (others.entries + room.entries > bounds.notesMax)
+        return notesFull('entries', bounds.notesMax, others.entries);
+      if (others.bytes + room.bytes > bounds.noteBytesMax)
+        return notesFull('bytes', bounds.noteBytesMax, others.bytes);
+      stock.rooms.add(room);
+      return {
+        ok: true,
+        replace() {
+          stock.rooms.delete(room);
+          stock.drop(scope);
+          for (const note of notes) stock.put(note);
+        },
+        release: () => void stock.rooms.delete(room),
+      };
     },
   };
+}
+
+interface Used {
+  readonly entries: number;
+  readonly bytes: number;
 }
 
 /** All notes, and what they come to. */
 interface NoteStock {
   readonly all: ReadonlyMap<string, NotesOfScope>;
-  readonly used: { readonly entries: number; readonly bytes: number };
+  /** Room that is kept. */
+  readonly rooms: Set<Room>;
+  /** What notes take, with the room that is kept and not yet taken. */
+  used(): Used;
   put(note: CheckedChange): void;
   remove(scope: string, of: NotesOfScope, key: string, note: Note): void;
   /** The notes of a scope that are not over. */
   live(scope: string): NotesOfScope | undefined;
   /** One note, if it is not over: looked at by itself, since looking through all of its scope's costs what they are. */
   find(scope: string, key: string): { of: NotesOfScope; note: Note } | undefined;
+  drop(scope: string): number;
 }
 
 function createNoteStock(clock: ProcessClock): NoteStock {
   const all = new Map<string, NotesOfScope>();
+  const rooms = new Set<Room>();
   const used = { entries: 0, bytes: 0 };
 
   function remove(scope: string, of: NotesOfScope, key: string, note: Note): void {
@@ -127,19 +176,37 @@ function createNoteStock(clock: ProcessClock): NoteStock {
     of.sorted = undefined;
     used.entries--;
     used.bytes -= note.bytes;
+    of.bytes -= note.bytes;
     if (of.notes.size === 0) all.delete(scope);
   }
 
   return {
     all,
-    used,
+    rooms,
+    used() {
+      let { entries, bytes } = used;
+      for (const room of rooms) {
+        const of = all.get(room.scope);
+        entries += Math.max(0, room.entries - (of?.notes.size ?? 0));
+        bytes += Math.max(0, room.bytes - (of?.bytes ?? 0));
+      }
+      return { entries, bytes };
+    },
     remove,
+    drop(scope) {
+      const of = this.live(scope);
+      if (!of) return 0;
+      const { size } = of.notes;
+      for (const [key, note] of of.notes) remove(scope, of, key, note);
+      return size;
+    },
     put(change) {
       const { scope, key, bytes } = change;
       const of = all.get(scope) ?? {
         notes: new Map<string, Note>(),
         sorted: undefined,
         nextUntilMs: Number.POSITIVE_INFINITY,
+        bytes: 0,
       };
       all.set(scope, of);
       const before = of.notes.get(key);
@@ -149,6 +216,7 @@ function createNoteStock(clock: ProcessClock): NoteStock {
       if (!before) of.sorted = undefined;
       if (!before) used.entries++;
       used.bytes += bytes - (before?.bytes ?? 0);
+      of.bytes += bytes - (before?.bytes ?? 0);
     },
     live(scope) {
       const of = all.get(scope);

@@ -20,18 +20,45 @@ export async function importEntriesOf(
   const { latestMs } = time.now;
   const live = entries.filter(({ expiresAtMs }) => expiresAtMs === null || expiresAtMs > latestMs);
   const persistent = live.filter(({ layer }) => layer === 'persistent');
-  const stored = await (mode === 'replace'
-    ? replaceEntries(context, scope, lastOfEach(persistent), time.now.earliestMs)
-    : mergeEntries(context, persistent));
+  const notes = live
+    .filter(({ layer }) => layer === 'ephemeral')
+    .map((note) => ({ ...note, ttlMs: note.expiresAtMs === null ? null : note.expiresAtMs - latestMs }));
+  const done = await (mode === 'replace'
+    ? replaceBoth(context, scope, { persistent, notes }, time.now.earliestMs)
+    : mergeBoth(context, persistent, notes));
+  return done.ok ? { ok: true, imported: live.length, expired: entries.length - live.length } : done;
+}
+
+/** Room for the notes is kept first: a refusal after the switch would have lost everything that was there. */
+async function replaceBoth(
+  context: ScopeContext,
+  scope: string,
+  { persistent, notes }: { persistent: readonly ImportedEntry[]; notes: readonly ImportedEntry[] },
+  writtenAtMs: number,
+): Promise<{ readonly ok: true } | Refused> {
+  const room = context.notes.reserve(scope, lastOfEach(notes));
+  if (!room.ok) return room;
+  try {
+    const stored = await replaceEntries(context, scope, lastOfEach(persistent), writtenAtMs);
+    if (stored.ok) room.replace();
+    return stored;
+  } finally {
+    room.release();
+  }
+}
+
+async function mergeBoth(
+  context: ScopeContext,
+  persistent: readonly ImportedEntry[],
+  notes: readonly ImportedEntry[],
+): Promise<{ readonly ok: true } | Refused> {
+  const stored = await mergeEntries(context, persistent);
   if (!stored.ok) return stored;
-  if (mode === 'replace') context.notes.drop(scope);
-  for (const note of live) {
-    if (note.layer !== 'ephemeral') continue;
-    const ttlMs = note.expiresAtMs === null ? null : note.expiresAtMs - latestMs;
-    const done = context.notes.put({ ...note, ttlMs });
+  for (const note of notes) {
+    const done = context.notes.put(note);
     if (!done.ok) return done;
   }
-  return { ok: true, imported: live.length, expired: entries.length - live.length };
+  return { ok: true };
 }
 
 async function mergeEntries(

@@ -156,6 +156,61 @@ describe('an import', () => {
     expect(await recordsOf(other.engine, 'scope-staging')).toBe(0);
   });
 
+  it('whose notes do not fit replaces nothing', async () => {
+    const source = await openScopeWorld(memoryBackend);
+    for (const key of ['a', 'b', 'c']) await granted(source.scopes.remember(key, 'from', { scope: 's' }));
+    await granted(source.scopes.persist('p', 'from', { scope: 's' }));
+    const { text } = await granted(source.scopes.export({ scope: 's' }));
+    const bounds = [{ ephemeralEntriesMax: 4 }, { ephemeralBytesMax: 39 }];
+    for (const settings of bounds) {
+      const { scopes } = await openScopeWorld(memoryBackend, settings);
+      await granted(scopes.remember('x', 1));
+      await granted(scopes.remember('y', 1));
+      await granted(scopes.remember('a', 'old', { scope: 's' }));
+      await granted(scopes.persist('p', 'old', { scope: 's' }));
+      const before = await allEntries(scopes, { scope: 's' });
+      expect(await codeOf(scopes.import(text, { mode: 'replace' }))).toBe('SCOPE_FULL');
+      expect(await allEntries(scopes, { scope: 's' })).toEqual(before);
+      // What the scope held makes room, and the room that was asked for in vain is free.
+      await granted(scopes.forget('y'));
+      await granted(scopes.remember('b', 'old', { scope: 's' }));
+      await granted(scopes.forget('x'));
+      await granted(scopes.import(text, { mode: 'replace' }));
+      expect(await scopes.count({ scope: 's' })).toMatchObject({ ephemeral: 3, persistent: 1 });
+    }
+  });
+
+  it('keeps the room for its notes while it writes, and gives it back if it fails', async () => {
+    const source = await openScopeWorld(memoryBackend);
+    for (const key of ['a', 'b', 'c']) await granted(source.scopes.remember(key, 'from', { scope: 's' }));
+    await granted(source.scopes.persist('p', 'from', { scope: 's' }));
+    const { text } = await granted(source.scopes.export({ scope: 's' }));
+    let during: (() => void) | undefined;
+    let failing = true;
+    const { scopes } = await openScopeWorld(shared, { ephemeralEntriesMax: 4 }, (storage) =>
+      faultyStorage(storage, ({ method }) => {
+        if (method !== 'commit') return undefined;
+        during?.();
+        return failing ? { fate: 'refused' } : undefined;
+      }),
+    );
+    await granted(scopes.remember('a', 'old', { scope: 's' }));
+    const answers: string[] = [];
+    during = () => {
+      scopes.forget('a', { scope: 's' });
+      const done = ['x', 'y'].map((key) => scopes.remember(key, 1));
+      answers.push(...done.map((one) => (one.ok ? 'ok' : one.refusal.code)));
+      during = undefined;
+    };
+    expect(await codeOf(scopes.import(text, { mode: 'replace' }))).toBe('STORAGE_UNAVAILABLE');
+    expect(answers).toEqual(['ok', 'SCOPE_FULL']);
+    await granted(scopes.remember('y', 1));
+    scopes.forget('y');
+    failing = false;
+    await granted(scopes.import(text, { mode: 'replace' }));
+    expect(await scopes.countAll()).toMatchObject({ ephemeral: 4, persistent: 1 });
+  });
+
   it('of what is no export is refused, and nothing is written', async () => {
     const { scopes } = await openScopeWorld(memoryBackend, { valueBytesMax: 100 });
     const entry = { key: 'k', value: 1, layer: 'persistent', createdAtMs: 1, updatedAtMs: 1 };
