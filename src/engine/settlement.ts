@@ -66,9 +66,13 @@ function contend(
   current: readonly (StoredRecord | undefined)[],
   { cache, contendedKeys, uncertain }: SettlementContext,
 ): readonly Call[] {
+  const lost = transaction.writes.filter(
+    (write, index) => (current[index]?.version ?? null) !== write.expected,
+  );
+  // With all as expected, some could not be had in time, and nobody says which: in the open it would only lose again.
+  for (const { key } of lost.length > 0 ? lost : transaction.writes) contendedKeys.add(key);
   transaction.writes.forEach((write, index) => {
     const found = current[index];
-    if ((found?.version ?? null) !== write.expected) contendedKeys.add(write.key);
     if (!uncertain) cache.set(write.key, found, found?.value.text.length);
   });
   const calls = unit.ran.map((ran) => ran.call);

@@ -91,7 +91,8 @@ export interface Transaction {
 /**
  * What became of one transaction. A `conflict` comes with the records that lie under its keys now, in the order of its
  * writes, read after the comparison (a stale one would make the caller lose again). A transaction that is both is a
- * `conflict`, never `late`.
+ * `conflict`, never `late`. Where others kept a record locked, so that it could not be had in time, the transaction is a
+ * `conflict` as well, with records that may be as expected: nothing of it was written, nor will be.
  */
 export type Outcome =
   | { readonly status: 'ok' }

@@ -9,6 +9,7 @@ import {
   transaction,
 } from '../../src/testing/contract/contract-words.js';
 import { describe, expect, onTestFinished, test } from 'vitest';
+import { createEngine } from '../../src/engine/create-engine.js';
 import { encodeKey, type Key, type Storage, type StoredRecord } from 'ambit/storage';
 import { startChild } from '../proof/proof-processes.js';
 import { startCuttingProxy } from '../servers/cutting-proxy.js';
@@ -200,7 +201,8 @@ test('connections that break while nobody uses them are made anew: reads and loc
 
 test('a decision that waited for a row until it was too late is late', { timeout: 60_000 }, async () => {
   const url = await ownDatabase();
-  const storage = await openPostgres({ url });
+  // So that it waits for longer than the row is kept.
+  const storage = await openPostgres({ url, answerMsMax: 60_000 });
   const first = put(key('a'), null, 1);
   await commitOk(storage, first);
   await asking(changed(url, {}), async (ask) => {
@@ -220,4 +222,75 @@ test('a decision that waited for a row until it was too late is late', { timeout
     await ask('ROLLBACK');
   });
   expect((await readOne(storage, key('a')))?.version).toBe(first.version);
+});
+
+describe('a row that somebody else keeps locked', () => {
+  /** Runs `work` while a row is locked, or one to be inserted is. */
+  async function holding(url: string, at: Key, work: (letGo: () => Promise<void>) => Promise<void>) {
+    await asking(url, async (ask) => {
+      await ask('BEGIN');
+      await ask(
+        `INSERT INTO ambit.record (key, version, value) VALUES ('${at}', '', '')
+         ON CONFLICT (key) DO UPDATE SET value = ambit.record.value`,
+      );
+      await work(async () => {
+        await ask('ROLLBACK');
+      });
+    });
+  }
+
+  test.each(['there', 'to be created'])(
+    'one that is %s: calls on 49 others that share a group with it are answered all the same',
+    { timeout: 60_000 },
+    async (state) => {
+      const url = await ownDatabase();
+      const storage = await openPostgres({ url });
+      const engine = createEngine(storage, { instanceId: 'beside' });
+      onTestFinished(() => engine.close());
+      const increment = (at: Key) =>
+        engine.transact([at], (view) => {
+          view.put(at, Number(view.get(at) ?? 0) + 1);
+          return { ok: true as const };
+        });
+      const [held, ...free] = keysOf('k', 50) as [Key, ...Key[]];
+      if (state === 'there') await Promise.all([held, ...free].map(increment));
+      await holding(url, held, async (letGo) => {
+        const startMs = performance.now();
+        const locked = increment(held);
+        const others = free.map(increment);
+        expect(await Promise.all(others)).toEqual(others.map(() => ({ ok: true })));
+        expect(performance.now() - startMs).toBeLessThan(5_000);
+        await letGo();
+        expect(await locked).toEqual({ ok: true });
+      });
+    },
+  );
+
+  test(
+    'conflicts as it is; the others of its group are as they were asked to be',
+    { timeout: 60_000 },
+    async () => {
+      const url = await ownDatabase();
+      const storage = await openPostgres({ url });
+      const [a, b, c, d] = keysOf('k', 4) as [Key, Key, Key, Key];
+      const first = put(a, null, 1);
+      await commitOk(storage, first);
+      await holding(url, a, async () => {
+        const { outcomes } = await storage.commit([
+          transaction(put(b, null, 2)),
+          transaction(put(a, first.version, 2), put(c, null, 2)),
+          transaction(put(d, 'another', 2)),
+          transaction({ kind: 'check', key: encodeKey(['nothing']), expected: null }),
+        ]);
+        expect(outcomes).toMatchObject([
+          { status: 'ok' },
+          { status: 'conflict', current: [{ version: first.version }, undefined] },
+          { status: 'conflict', current: [undefined] },
+          { status: 'ok' },
+        ]);
+      });
+      const found = await recordsUnder(storage, [a, b, c, d]);
+      expect(found.map((record) => record?.value.json)).toEqual([1, 2, undefined, undefined]);
+    },
+  );
 });

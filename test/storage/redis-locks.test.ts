@@ -7,11 +7,11 @@ import {
   openStore,
   ownServer,
   put,
-  refusal,
   valuesOf,
 } from './redis-servers.js';
-import { beforeAll, describe, expect, test } from 'vitest';
+import { beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { readdirSync, readFileSync } from 'node:fs';
+import { createEngine } from '../../src/engine/create-engine.js';
 import { join } from 'node:path';
 import type { Redis } from 'ioredis';
 import { redisStorage } from 'ambit/redis';
@@ -73,7 +73,7 @@ describe('a key that somebody has locked', () => {
     expect(performance.now() - startMs).toBeGreaterThan(300);
   });
 
-  test('and keeps it: a commit is told so, what it decided otherwise stands, and it can be sent again', async () => {
+  test('and keeps it: a commit conflicts with it, what it decided otherwise stands', async () => {
     const { namespace, storage, boss, hold } = await openWorld();
     await hold('held', 60_000);
     const group = [
@@ -81,17 +81,37 @@ describe('a key that somebody has locked', () => {
       { writes: [put(key('free'), null, 'free')] },
       { writes: [{ kind: 'check', key: key('held'), expected: null }] },
     ] as const;
-    const error = await refusal(Promise.resolve(storage.commit(group)));
-    expect(error.outcome).toBe('unknown');
+    const { outcomes } = await storage.commit(group);
+    expect(outcomes).toEqual([
+      { status: 'conflict', current: [undefined] },
+      { status: 'ok' },
+      { status: 'ok' },
+    ]);
     expect(await valuesOf(storage, ['held', 'free'])).toEqual([undefined, 'free']);
     expect(await append(storage, 'held', 'x')).toBe('busy');
-    await boss.del(`ambit:{${namespace}}:locks`);
-    const { outcomes } = await storage.commit(group.slice(0, 2));
-    // As after a lost reply: the version that lies there is the one that was sent.
-    expect(outcomes).toMatchObject([
-      { status: 'ok' },
-      { status: 'conflict', current: [{ value: { json: 'free' } }] },
-    ]);
+    // Nobody waits in the queue any more: with the lock gone, all is as before.
+    await boss.hdel(`ambit:{${namespace}}:locks`, key('held'));
+    expect(await boss.exists(`ambit:{${namespace}}:queue`)).toBe(0);
+    expect((await storage.commit(group.slice(0, 1))).outcomes).toEqual([{ status: 'ok' }]);
+  });
+
+  test('and keeps it: calls on 49 others that share a group with it are answered all the same', async () => {
+    const { namespace, storage, boss, hold } = await openWorld();
+    await hold('held', 60_000);
+    const engine = createEngine(storage, { instanceId: 'beside' });
+    onTestFinished(() => engine.close());
+    const increment = (name: string) =>
+      engine.transact([key(name)], (view) => {
+        view.put(key(name), Number(view.get(key(name)) ?? 0) + 1);
+        return { ok: true as const };
+      });
+    const startMs = performance.now();
+    const held = increment('held');
+    const others = Array.from({ length: 49 }, (_, index) => increment(`free${index}`));
+    expect(await Promise.all(others)).toEqual(others.map(() => ({ ok: true })));
+    expect(performance.now() - startMs).toBeLessThan(5_000);
+    await boss.hdel(`ambit:{${namespace}}:locks`, key('held'));
+    expect(await held).toEqual({ ok: true });
   });
 
   test('is not waited for by those that only look at it', async () => {

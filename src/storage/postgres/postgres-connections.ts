@@ -1,6 +1,7 @@
 import {
   codeOf,
   gaveWay,
+  isLockTimeout,
   lineOf,
   noAnswerCode,
   outcomeAfterSending,
@@ -15,8 +16,14 @@ export interface PostgresBounds {
   readonly answerMsMax: number;
   /** A statement at the server. */
   readonly statementMsMax: number;
-  /** A row that others hold locked. */
+  /** A row that others hold locked, where it is queued for: in `locked`. */
   readonly lockMsMax: number;
+  /** Such a row in a group: everybody else in the group waits as long. Much shorter, and a flush that is slow loses calls. */
+  readonly groupLockMsMax: number;
+  /** Such a row in a part of a group that was held up: whoever held it only for a moment has let go by now. */
+  readonly partLockMsMax: number;
+  /** From the beginning of a group on, how long it is tried in ever smaller parts. */
+  readonly partsMsMax: number;
   /** A transaction that holds locks while its process does nothing: so long does a process that was stopped hold up others. */
   readonly idleMsMax: number;
 }
@@ -26,6 +33,9 @@ export function boundsWithin(answerMsMax: number): PostgresBounds {
     answerMsMax,
     statementMsMax: Math.ceil(answerMsMax * 0.8),
     lockMsMax: Math.ceil(answerMsMax * 0.6),
+    groupLockMsMax: Math.ceil(answerMsMax * 0.1),
+    partLockMsMax: Math.ceil(answerMsMax * 0.01),
+    partsMsMax: Math.ceil(answerMsMax * 0.4),
     idleMsMax: Math.ceil(answerMsMax * 0.4),
   };
 }
@@ -98,20 +108,22 @@ export class PostgresConnections {
   }
 
   /**
-   * Sends a statement that is a transaction of its own, and again where it gave way to others; undefined if it did so time
-   * after time. Nowhere else is it sent twice: whether it was carried out may be unknown.
+   * Sends a statement that is a transaction of its own, and again where it gave way to others. Answers `gave way` if it did
+   * so time after time, and `locked` if others kept a row for longer than it waits: nothing was written. Nowhere else is it
+   * sent twice: whether it was carried out may be unknown.
    */
-  async write(question: Question): Promise<PostgresRow[] | undefined> {
+  async write(question: Question): Promise<PostgresRow[] | 'gave way' | 'locked'> {
     return this.#counted(async () => {
       const deadline = this.#deadline();
       for (let attempt = 1; attempt <= attemptsMax; attempt++) {
         try {
           return await this.#once(question, 'unknown', deadline);
         } catch (error) {
+          if (error instanceof LockedOut) return 'locked';
           if (!(error instanceof GaveWay)) throw error;
         }
       }
-      return undefined;
+      return 'gave way';
     });
   }
 
@@ -193,6 +205,7 @@ export class PostgresConnections {
       usable = /^(?:22|23|40|42|54|55)/.test(code) || code === '57014';
       const line = lineOf(this.#place, error);
       if (gaveWay(error)) throw new GaveWay(line, { outcome: 'none' });
+      if (isLockTimeout(error)) throw new LockedOut(line, { outcome: 'none' });
       if (outcome === 'none' && isBroken(error)) throw new BrokenConnection(line, { outcome: 'none' });
       throw this.#failure(error, outcome);
     } finally {
@@ -274,6 +287,9 @@ class BrokenConnection extends StorageUnavailableError {}
 
 /** The server made this transaction give way to another: it is as if it had never been. */
 class GaveWay extends StorageUnavailableError {}
+
+/** Others kept a row locked for longer than the statement waits: it is as if it had never been. */
+class LockedOut extends StorageUnavailableError {}
 
 /** A connection that was idle broke: the server went away and may be back. */
 function isBroken(error: unknown): boolean {

@@ -36,9 +36,13 @@ export function onlyChecks(transactions: readonly Transaction[]): boolean {
 }
 
 /** The one statement that commits a group which writes: the leanest that will do. */
-export function writeQuestion(transactions: readonly Transaction[], context: QuestionContext): Question {
-  if (transactions.every(isReplacement)) return putQuestion(transactions, context);
-  const { name, values } = commitQuestion(transactions, [], context);
+export function writeQuestion(
+  transactions: readonly Transaction[],
+  context: QuestionContext,
+  lockMsMax: number,
+): Question {
+  if (transactions.every(isReplacement)) return putQuestion(transactions, context, lockMsMax);
+  const { name, values } = commitQuestion(transactions, [], context, lockMsMax);
   return named(context, name, values);
 }
 
@@ -48,7 +52,7 @@ export function textToCommit(
   placeholders: readonly Key[],
   context: QuestionContext,
 ): string {
-  const { name, values } = commitQuestion(transactions, placeholders, context);
+  const { name, values } = commitQuestion(transactions, placeholders, context, context.bounds.lockMsMax);
   return `SELECT * FROM ${context.schema}.${name}(${values.map(literal).join(', ')})`;
 }
 
@@ -206,7 +210,11 @@ function isReplacement({ writes }: Transaction): boolean {
   return writes.length === 1 && write?.kind === 'put' && write.expected !== null;
 }
 
-function putQuestion(transactions: readonly Transaction[], context: QuestionContext): Question {
+function putQuestion(
+  transactions: readonly Transaction[],
+  context: QuestionContext,
+  lockMsMax: number,
+): Question {
   const lists = listsOf(transactions);
   return named(context, 'put_group', [
     lists.keys.join('\n'),
@@ -215,7 +223,7 @@ function putQuestion(transactions: readonly Transaction[], context: QuestionCont
     lists.values.join('\n'),
     lists.expiries.join(','),
     deadlinesOf(transactions),
-    context.bounds.lockMsMax,
+    lockMsMax,
     context.clockMs(),
   ]);
 }
@@ -224,6 +232,7 @@ function commitQuestion(
   transactions: readonly Transaction[],
   placeholders: readonly Key[],
   context: QuestionContext,
+  lockMsMax: number,
 ): { name: string; values: (string | number | null)[] } {
   const lists = listsOf(transactions);
   const values = [
@@ -235,7 +244,7 @@ function commitQuestion(
     lists.expiries.join(','),
     deadlinesOf(transactions),
     textOfKeys(placeholders),
-    context.bounds.lockMsMax,
+    lockMsMax,
     context.clockMs(),
   ];
   return { name: 'commit_group', values };

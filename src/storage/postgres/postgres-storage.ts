@@ -6,11 +6,6 @@ import {
   type Storage,
 } from '../storage.js';
 import {
-  answerOf,
-  checkAnswerOf,
-  checkQuestion,
-  conflictsOf,
-  onlyChecks,
   type QuestionContext,
   rangeAnswerOf,
   rangeQuestion,
@@ -18,10 +13,10 @@ import {
   recordsOf,
   sweepAnswerOf,
   sweepQuestion,
-  writeQuestion,
 } from './postgres-group.js';
 import { askSettings, durabilityOf, guardPromises } from './postgres-settings.js';
 import { boundsWithin, PostgresConnections, within } from './postgres-connections.js';
+import { commit } from './postgres-commit.js';
 import { loadDriver, type OwnPool, type PostgresPool } from './postgres-driver.js';
 import { migrate, schemaOf } from './postgres-schema.js';
 import { describePostgres } from './postgres-describe.js';
@@ -138,15 +133,7 @@ async function openOn(pool: PostgresPool, opening: Opening): Promise<Storage> {
       return recordsOf(keys, await connections.read(readQuestion(keys, context)));
     },
 
-    async commit(transactions) {
-      if (onlyChecks(transactions)) {
-        return checkAnswerOf(transactions, await connections.read(checkQuestion(transactions, context)));
-      }
-      const rows = await connections.write(writeQuestion(transactions, context));
-      if (rows) return answerOf(transactions, rows);
-      const keys = transactions.flatMap(({ writes }) => writes.map(({ key }) => key));
-      return conflictsOf(transactions, recordsOf(keys, await connections.read(readQuestion(keys, context))));
-    },
+    commit: (transactions) => commit(connections, context, transactions),
 
     locked: (keys, run) => locked(connections, context, keys, run),
 
@@ -156,7 +143,7 @@ async function openOn(pool: PostgresPool, opening: Opening): Promise<Storage> {
 
     async sweep(limit) {
       const rows = await connections.write(sweepQuestion(limit, context));
-      if (rows) return sweepAnswerOf(rows);
+      if (Array.isArray(rows)) return sweepAnswerOf(rows);
       return { keys: [], nowMs: recordsOf([], await connections.read(readQuestion([], context))).nowMs };
     },
 

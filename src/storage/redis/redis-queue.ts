@@ -1,7 +1,6 @@
 import { type Key, type LockedAnswer, type Outcome, type Storage, type Transaction } from '../storage.js';
 import { groupArguments, outcomesOf, recordsOf, type Stored } from './redis-records.js';
 import { randomBytes } from 'node:crypto';
-import { refused } from './redis-errors.js';
 import type { RedisLink } from './redis-link.js';
 
 /**
@@ -15,7 +14,13 @@ const holdMs = 500;
 const patienceMs = 500;
 
 /** How long a lock is waited for: past it `locked` is busy. */
-export const lockWaitMsMax = 2_000;
+const lockWaitMsMax = 2_000;
+
+/**
+ * How long a commit waits for keys that somebody has locked: all others of its group wait as long for their answers. Shorter
+ * than `holdMs`, and a commit would lose to the dead.
+ */
+const turnWaitMsMax = 600;
 
 /** Between two questions for a lock: the longer, the more are in front. More often, and the server mostly says no. */
 const pauseMsMax = 10;
@@ -28,6 +33,16 @@ function newToken(): string {
   return `${instance}.${(turns++).toString(36)}`;
 }
 
+interface Decided {
+  readonly outcomes: Outcome[];
+  readonly nowMs: number;
+}
+
+interface Sent {
+  readonly outcomes: (Outcome | 'busy')[];
+  readonly nowMs: number;
+}
+
 interface Held {
   readonly token: string;
   readonly keys: readonly Key[];
@@ -35,17 +50,34 @@ interface Held {
   readonly nowMs: number;
 }
 
-/** Commits a group. What would write keys that somebody has locked waits for its turn and is tried again. */
+/**
+ * Commits a group. What would write keys that somebody has locked waits for its turn, once, and is tried again; past that it
+ * is in conflict with whoever has them.
+ */
 export async function commit(
   link: RedisLink,
   transactions: readonly Transaction[],
   held?: Pick<Held, 'token' | 'keys'>,
-): Promise<{ outcomes: Outcome[]; nowMs: number }> {
-  const answer = await send(link, transactions, held);
+): Promise<Decided> {
+  const first = await send(link, transactions, held);
+  return settled(transactions, first, async (busy) => {
+    const keys = keysOf(busy);
+    // The others of the group are decided, and told when these are: so what fails from here on leaves their outcome open.
+    const got = await lock(link, keys, 'unknown', turnWaitMsMax);
+    if ('busy' in got) return conflicts(link, busy);
+    return settled(busy, await send(link, busy, got), (still) => conflicts(link, still));
+  });
+}
+
+/** What was answered, with what `decide` says of those that were busy in its place. */
+async function settled(
+  transactions: readonly Transaction[],
+  answer: Sent,
+  decide: (busy: readonly Transaction[]) => Promise<Decided>,
+): Promise<Decided> {
   const busy = transactions.filter((_, index) => answer.outcomes[index] === 'busy');
-  if (busy.length === 0) return answer as { outcomes: Outcome[]; nowMs: number };
-  // The others are decided, and told when these are.
-  const { outcomes, nowMs } = await commitInTurn(link, busy);
+  if (busy.length === 0) return answer as Decided;
+  const { outcomes, nowMs } = await decide(busy);
   let next = 0;
   return {
     nowMs,
@@ -55,17 +87,20 @@ export async function commit(
   };
 }
 
-async function commitInTurn(
-  link: RedisLink,
-  transactions: readonly Transaction[],
-): Promise<{ outcomes: Outcome[]; nowMs: number }> {
-  const keys = transactions.flatMap(({ writes }) => writes.map(({ key }) => key));
-  const got = await lock(link, keys, 'unknown');
-  if ('busy' in got) {
-    // As if the reply had been lost: sent again, those that are decided are found to be.
-    throw refused(link.place, `others kept keys locked for ${lockWaitMsMax} ms`, 'unknown');
-  }
-  return commit(link, transactions, got);
+/** Nothing of these was written: they lost to whoever keeps their keys. */
+async function conflicts(link: RedisLink, transactions: readonly Transaction[]): Promise<Decided> {
+  const keys = keysOf(transactions);
+  const [nowMs, stored] = (await link.run('read', keys, 'unknown')) as [number, Stored[]];
+  const records = recordsOf(keys, stored);
+  let next = 0;
+  const outcomes = transactions.map(({ writes }): Outcome => {
+    return { status: 'conflict', current: records.slice(next, (next += writes.length)) };
+  });
+  return { nowMs, outcomes };
+}
+
+function keysOf(transactions: readonly Transaction[]): Key[] {
+  return transactions.flatMap(({ writes }) => writes.map(({ key }) => key));
 }
 
 /** `Storage.locked`: two round trips, between which `run` decides. */
@@ -74,7 +109,7 @@ export async function locked(
   keys: readonly Key[],
   run: Parameters<Storage['locked']>[1],
 ): Promise<LockedAnswer> {
-  const got = await lock(link, [...new Set(keys)], 'none');
+  const got = await lock(link, [...new Set(keys)], 'none', lockWaitMsMax);
   if ('busy' in got) return got;
   const found = new Map(recordsOf(got.keys, got.stored).map((record, index) => [got.keys[index], record]));
   let transactions: readonly Transaction[];
@@ -94,7 +129,7 @@ async function send(
   link: RedisLink,
   transactions: readonly Transaction[],
   held: Pick<Held, 'token' | 'keys'> | undefined,
-): Promise<{ outcomes: (Outcome | 'busy')[]; nowMs: number }> {
+): Promise<Sent> {
   const { token, keys } = held ?? { token: '', keys: [] };
   const args = [token, String(keys.length), ...keys, ...groupArguments(transactions)];
   const writes = transactions.some((transaction) => transaction.writes.some(({ kind }) => kind !== 'check'));
@@ -113,6 +148,7 @@ async function lock(
   link: RedisLink,
   keys: readonly Key[],
   lost: 'none' | 'unknown',
+  waitMsMax: number,
 ): Promise<Held | { readonly busy: true; readonly nowMs: number }> {
   const token = newToken();
   const args = [token, String(holdMs), String(patienceMs), ...keys];
@@ -120,7 +156,7 @@ async function lock(
   for (;;) {
     const [nowMs, ahead, stored] = (await link.run('lock', args, lost)) as [number, number, Stored[]];
     if (ahead < 0) return { token, keys, stored, nowMs };
-    if (performance.now() - startMs > lockWaitMsMax) {
+    if (performance.now() - startMs > waitMsMax) {
       await release(link, { token, keys });
       return { busy: true, nowMs };
     }
