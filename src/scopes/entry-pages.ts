@@ -3,7 +3,7 @@ import { entriesFrom, entryKey, entryNameOf, type EntryRecord } from './scope-re
 import { entryCursor, entryPosition, type EntryPosition } from './scope-cursors.js';
 import { entryOf, type ScopeContext } from './scope-context.js';
 import { invalidInput, tooBusy } from './scope-refusals.js';
-import { pageBytesMax, readTriesMax, walkRecordsMax } from './scope-limits.js';
+import { firstLookMax, pageBytesMax, readTriesMax, scanBytesMax, walkRecordsMax } from './scope-limits.js';
 import type { CheckedWalk } from './scope-input-rules.js';
 import { isLive } from './change-rules.js';
 import { firstAfter } from './sorted-text-rules.js';
@@ -67,19 +67,23 @@ async function readPageOf(
   let position = after;
   let scanned = 0;
   let bytes = 0;
+  let scannedBytes = 0;
   for (;;) {
-    const wanted = Math.min(filter ? walkRecordsMax : walk.limit - entries.length, walk.scanMax - scanned);
-    const step = await readStep(context, walk, incarnation, position, Math.min(wanted, walkRecordsMax));
+    const wanted = filter ? likelyWithin(scanned, scannedBytes) : walk.limit - entries.length;
+    const count = Math.min(wanted, walk.scanMax - scanned, walkRecordsMax);
+    const step = await readStep(context, walk, incarnation, position, count);
     if (!step.ok) return step;
     for (const [index, seen] of step.seen.entries()) {
       scanned++;
       position = seen;
-      const entry = seen.entry(filter);
+      const { entry, bytes: seenBytes } = seen.look(filter);
+      scannedBytes += seenBytes;
       if (entry) {
         entries.push(entry);
-        bytes += roughBytes(entry.value);
+        bytes += seenBytes;
       }
-      if (entries.length < walk.limit && scanned < walk.scanMax && bytes < pageBytesMax) continue;
+      const enough = scanned >= walk.scanMax || scannedBytes >= scanBytesMax;
+      if (!enough && entries.length < walk.limit && bytes < pageBytesMax) continue;
       const more = step.more || index + 1 < step.seen.length;
       return { ok: true, entries, scanned, ...(more && { cursor: entryCursor(seen) }) };
     }
@@ -88,9 +92,20 @@ async function readPageOf(
   }
 }
 
-/** An entry that was looked at, and how to get it if it is there and wanted. */
+/** As many entries as the bytes that may still be looked at are likely to hold, going by those before them. */
+function likelyWithin(scanned: number, scannedBytes: number): number {
+  if (scanned === 0) return firstLookMax;
+  return Math.max(1, Math.ceil(((scanBytesMax - scannedBytes) * scanned) / Math.max(1, scannedBytes)));
+}
+
+/** An entry to look at: it itself if it is there and wanted, and what looking came to. */
 interface Seen extends EntryPosition {
-  readonly entry: (filter: EntryFilter | undefined) => ScopeEntry | undefined;
+  readonly look: (filter: EntryFilter | undefined) => Looked;
+}
+
+interface Looked {
+  readonly entry: ScopeEntry | undefined;
+  readonly bytes: number;
 }
 
 /** The next entries of both layers, at most so many. */
@@ -145,10 +160,13 @@ async function readStored(
     return {
       layer: 'persistent',
       key,
-      entry: (filter) =>
-        isLive(record, page.now.latestMs) && (!filter || filter(key, record.value))
-          ? entryOf(key, record)
-          : undefined,
+      look: (filter) => {
+        const wanted = isLive(record, page.now.latestMs) && (!filter || filter(key, record.value));
+        return {
+          entry: wanted ? entryOf(key, record) : undefined,
+          bytes: key.length + roughBytes(record.value),
+        };
+      },
     };
   });
   return { ok: true, seen, more: page.entries.length > count };
@@ -175,9 +193,13 @@ function notesAfter(
     seen.push({
       layer: 'ephemeral',
       key,
-      entry: (filter) => {
+      look: (filter) => {
         const entry = notes.get(scope, key);
-        return entry && (!filter || filter(key, entry.value)) ? entry : undefined;
+        const wanted = entry && (!filter || filter(key, entry.value));
+        return {
+          entry: wanted ? entry : undefined,
+          bytes: key.length + (entry ? roughBytes(entry.value) : 0),
+        };
       },
     });
   }

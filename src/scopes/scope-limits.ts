@@ -31,6 +31,12 @@ export const listLimitMax = 1_000;
 /** Entries one `query` looks at: a text that is nowhere must not read a million of them in one call. */
 export const scanMaxDefault = 10_000;
 
+/** Bytes of keys and values that one page looks at: ten thousand entries of a megabyte must not be read in one call either. */
+export const scanBytesMax: number = 8 * 1_048_576;
+
+/** Records that a search reads at first, to learn how large they are: more than it may look at would be read for nothing. */
+export const firstLookMax = 32;
+
 /** Bytes of values on one page: a thousand entries of a megabyte each would fill the memory of whoever asked. */
 export const pageBytesMax: number = 4 * 1_048_576;
 

@@ -173,7 +173,8 @@ export interface Scopes {
   list(options?: EntryListOptions): Answer<{ entries: readonly ScopeEntry[]; cursor?: string }>;
   /**
    * Entries that hold a text, in any case, in the key or in a string, a number or a name of a field of the value; `''` is
-   * all. Looks at `scanned` entries, at most `scanMax`; where there are more to look at, the answer has a cursor.
+   * all. Looks at `scanned` entries, at most `scanMax` and about 8 MiB of them; where there are more to look at, the answer has
+   * a cursor.
    */
   query(
     text: string,

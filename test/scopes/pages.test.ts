@@ -52,6 +52,38 @@ describe('a query', () => {
     expect(await codeOf(scopes.query('', { scanMax: 10_001 }))).toBe('INVALID_INPUT');
   });
 
+  it.each(['persistent', 'ephemeral'] as const)(
+    'looks at no more than 8 MiB of the %s layer, and goes on where it ended',
+    async (layer) => {
+      let read = 0;
+      const { scopes } = await openScopeWorld(shared, {}, (storage) => ({
+        ...storage,
+        async range(query) {
+          const answer = await storage.range(query);
+          read += answer.records.length;
+          return answer;
+        },
+      }));
+      const value = 'x'.repeat(900_000);
+      for (let n = 10; n < 60; n++)
+        await granted(
+          layer === 'ephemeral' ? scopes.remember(`k${n}`, value) : scopes.persist(`k${n}`, value),
+        );
+      await granted(scopes.persist('k99', 'the needle'));
+      const pages: { found: number; scanned: number }[] = [];
+      for (let cursor: string | undefined; ;) {
+        read = 0;
+        const page = await granted(scopes.query('needle', cursor === undefined ? {} : { cursor }));
+        pages.push({ found: page.entries.length, scanned: page.scanned });
+        expect(read).toBeLessThanOrEqual(33);
+        ({ cursor } = page);
+        if (cursor === undefined) break;
+      }
+      const full = { found: 0, scanned: 10 };
+      expect(pages).toEqual([full, full, full, full, full, { found: 1, scanned: 1 }]);
+    },
+  );
+
   it('within a prefix reads nothing else of the scope', async () => {
     const read: string[] = [];
     const { scopes } = await openScopeWorld(shared, {}, (storage) => ({
