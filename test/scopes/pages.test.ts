@@ -352,6 +352,21 @@ describe('notes', () => {
   });
 });
 
+describe('a quota', () => {
+  it('holds between openings that have it, and not for one that has none', async () => {
+    const store = sharedMemoryStore();
+    const backend: Backend = { name: 'shared memory', createStore: () => store };
+    const bounded = await openScopeWorld(backend, { entriesPerScopeMax: 2 });
+    const same = await openScopeWorld(backend, { entriesPerScopeMax: 2 });
+    const unbounded = await openScopeWorld(backend);
+    await granted(bounded.scopes.persist('a', 1));
+    await granted(same.scopes.persist('b', 1));
+    expect(await codeOf(bounded.scopes.persist('c', 1))).toBe('SCOPE_FULL');
+    await granted(unbounded.scopes.persist('c', 1));
+    expect(await same.scopes.persist('d', 1)).toMatchObject({ refusal: { limit: 2, used: 3 } });
+  });
+});
+
 describe('counts', () => {
   it('counts agree with what is there, whatever was done', async () => {
     const scope = fc.constantFrom('a', 'b', 'global');
