@@ -140,9 +140,9 @@ export async function loadJournal(
   // The journal that came after says where this one ends; without a mark of that here it ended in a failure.
   if (bounds.endsWith !== undefined && !closed) return { ...found, tornAt: undefined };
   const tornAt = await remainsAt(frames, path, header.salt, at, sequence);
-  if (tornAt !== undefined && bounds.endsWith !== undefined)
-    throw corrupt(path, tornAt, 'it was closed, and something was written behind its end');
-  return { ...found, tornAt };
+  // A store that was closed and opened again may have failed with its next group, and gone on in the next journal: what is
+  // left of that group here was not acknowledged, and need not be cut, since nothing is written here any more.
+  return { ...found, tornAt: bounds.endsWith === undefined ? tornAt : undefined };
 }
 
 /**

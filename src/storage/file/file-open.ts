@@ -62,6 +62,8 @@ export async function openFiles(disk: Disk, directory: string, knownStore?: stri
       report: undefined,
     };
   }
+  // Whoever renamed a file may have died before its name was durable: what is acknowledged in it now would go with the name.
+  await disk.flushDirectory(directory);
   return readStore(disk, directory, files, records);
 }
 
