@@ -41,8 +41,8 @@ export interface RequestSession<Data extends object = Record<string, Json>> {
 /** A session, and what a server's middleware does with it when the handler is through. */
 export interface CarriedSession<Data extends object> {
   readonly session: RequestSession<Data>;
-  /** Saves what was changed, and says which cookie headers to send. */
-  finish(): Promise<readonly string[]>;
+  /** Saves what was changed, and sends the cookie headers, also where the save fails: a login has made another id by then. */
+  finish(send: (line: string) => void): Promise<void>;
 }
 
 /** Loads the session that the cookies of a request name. Cookies that name none are as good as none. */
@@ -62,7 +62,7 @@ export async function carrySession<Data extends object>(
 }
 
 function carriedBy<Data extends object>(carrier: Carrier<Data>): CarriedSession<Data> {
-  return { session: carrier, finish: () => carrier.finish() };
+  return { session: carrier, finish: (send) => carrier.finish(send) };
 }
 
 interface Loaded<Data extends object> {
@@ -77,6 +77,7 @@ class Carrier<Data extends object> implements RequestSession<Data> {
   #stored: WebSession<Data> | undefined;
   /** What was set while there was no session. */
   readonly #draft: Map<string, unknown> = new Map();
+  /** While a session begins: whoever needs one meanwhile gets the same. */
   #beginning: Promise<WebSession<Data>> | undefined;
   /** What the cookie is to be afterwards: as it is, set to the session, or removed. */
   #cookieIs: 'right' | 'to-set' | 'to-remove';
@@ -128,7 +129,8 @@ class Carrier<Data extends object> implements RequestSession<Data> {
   }
 
   async login(user: WebUser): Promise<void> {
-    await this.#beginning;
+    // One that begins for somebody else's sake has no user.
+    while (this.#beginning) await this.#beginning;
     if (this.#stored) {
       const moved = await this.#web.regenerate(this.#stored, { user });
       if (moved.ok) {
@@ -138,8 +140,9 @@ class Carrier<Data extends object> implements RequestSession<Data> {
       if (moved.refusal.code !== 'SESSION_NOT_FOUND') throw new SessionError(moved);
       // Ended elsewhere meanwhile: what was in it is gone, and this is a login.
       this.#stored = undefined;
+      return this.login(user);
     }
-    await this.#begin(user);
+    await this.#beginOnce(user);
   }
 
   async logout(): Promise<void> {
@@ -163,12 +166,8 @@ class Carrier<Data extends object> implements RequestSession<Data> {
   }
 
   async save(): Promise<void> {
-    await this.#beginning;
-    if (!this.#stored) {
-      if (this.#draft.size > 0) await this.#begin(undefined);
-      return;
-    }
-    if (!this.#stored.changed) return;
+    if (!this.#stored && (this.#beginning || this.#draft.size > 0)) await this.#beginOnce(undefined);
+    if (!this.#stored?.changed) return;
     const saved = await this.#web.save(this.#stored);
     if (saved.ok) {
       if (saved.touched) this.#cookieIs = 'to-set';
@@ -181,19 +180,30 @@ class Carrier<Data extends object> implements RequestSession<Data> {
     }
   }
 
-  async finish(): Promise<readonly string[]> {
-    await this.save();
-    if (this.#cookieIs === 'right') return [];
+  async finish(send: (line: string) => void): Promise<void> {
+    try {
+      await this.save();
+    } finally {
+      if (this.#cookieIs !== 'right') send(this.#cookieLine());
+    }
+  }
+
+  #cookieLine(): string {
     const stored = this.#stored;
-    if (!stored) return [removeCookie(this.#cookie)];
+    if (!stored) return removeCookie(this.#cookie);
     // Rounded up: a cookie that ends before its session ends the session.
     const forS = Math.ceil(stored.expiresInMs / 1_000);
-    return [setCookie(this.#cookie, signed(this.#cookie, stored.id), forS)];
+    return setCookie(this.#cookie, signed(this.#cookie, stored.id), forS);
   }
 
   #existing(): Promise<WebSession<Data>> {
-    if (this.#stored) return Promise.resolve(this.#stored);
-    return (this.#beginning ??= this.#begin(undefined));
+    return this.#stored ? Promise.resolve(this.#stored) : this.#beginOnce(undefined);
+  }
+
+  /** A beginning that failed is not kept: the next may succeed. */
+  #beginOnce(user: WebUser | undefined): Promise<WebSession<Data>> {
+    this.#beginning ??= this.#begin(user).finally(() => (this.#beginning = undefined));
+    return this.#beginning;
   }
 
   async #begin(user: WebUser | undefined): Promise<WebSession<Data>> {
@@ -210,7 +220,6 @@ class Carrier<Data extends object> implements RequestSession<Data> {
 
   #end(): void {
     this.#stored = undefined;
-    this.#beginning = undefined;
     this.#draft.clear();
     this.#cookieIs = 'to-remove';
   }

@@ -94,6 +94,8 @@ export interface Saving {
   /** As it was, unless given. */
   readonly idleMs?: number | undefined;
   readonly beside?: Json | undefined;
+  /** What a request found beside and left alone: where another has changed it since, that stays, and its `idleMs`. */
+  readonly besideFound?: Json | undefined;
   /** Whose the session is from now on; `null` for nobody's, as it was unless given. */
   readonly user?: WebUser | null | undefined;
 }
@@ -109,8 +111,10 @@ export function decideSave(
   if (!record) return notFound();
   const data = merged(record, saving);
   if ('refusal' in data) return data;
-  const { beside = record.beside, user } = saving;
-  const lifetime = prolonged(record, now, saving.idleMs);
+  const { besideFound, user } = saving;
+  const isTheirs = besideFound !== undefined && !sameBeside(record.beside, besideFound);
+  const { beside = record.beside, idleMs } = isTheirs ? record : saving;
+  const lifetime = prolonged(record, now, idleMs);
   const atMs = lifetime.lastAccessedMs;
   const stays = isUserOf(record, user);
   const isSame = saving.changes.length === 0 && stays && sameBeside(record.beside, beside);
@@ -139,7 +143,10 @@ export function decideRegenerate(
 ): Found | Refused {
   const record = livingSession(view, now, keys, ids.old);
   if (!record) return notFound();
-  const data = merged(record, saving);
+  // One user's data and messages are not the next one's; what a visitor had before the login stays theirs.
+  const loginId = saving.user?.userId;
+  const isOther = loginId !== undefined && record.userId !== null && record.userId !== loginId;
+  const data = isOther ? ownChanges(saving) : merged(record, saving);
   if ('refusal' in data) return data;
   const lifetime = prolonged(record, now);
   const atMs = lifetime.lastAccessedMs;
@@ -152,6 +159,7 @@ export function decideRegenerate(
     ...lifetime,
     ...userFields(view, keys, user, absoluteExpiresAtMs),
     data: data.data,
+    flashes: isOther ? [] : record.flashes,
     createdAtMs: isLogin ? atMs : record.createdAtMs,
     expiresAtMs: Math.min(atMs + record.idleMs, absoluteExpiresAtMs),
     absoluteExpiresAtMs,
@@ -184,8 +192,9 @@ export function decideAddFlash(
   const record = livingSession(view, now, keys, idHash);
   if (!record) return { ok: true, added: false };
   if (record.flashes.length >= flashesMax) return tooManyFlashes(flashesMax);
-  const next = { ...record, ...prolonged(record, now), flashes: [...record.flashes, flash] };
-  put(view, keys, idHash, next, next.lastAccessedMs);
+  // Not prolonged, here and below: the cookie would end before the session, and the next load sees no reason to set it.
+  const next = { ...record, flashes: [...record.flashes, flash] };
+  put(view, keys, idHash, next, timeFor(record, now));
   return { ok: true, added: true };
 }
 
@@ -197,8 +206,7 @@ export function decideTakeFlashes(
 ): { readonly ok: true; readonly flashes: readonly Flash[] } {
   const record = livingSession(view, now, keys, idHash);
   if (!record || record.flashes.length === 0) return { ok: true, flashes: [] };
-  const next = { ...record, ...prolonged(record, now), flashes: [] };
-  put(view, keys, idHash, next, next.lastAccessedMs);
+  put(view, keys, idHash, { ...record, flashes: [] }, timeFor(record, now));
   return { ok: true, flashes: record.flashes };
 }
 
@@ -235,6 +243,12 @@ function merged(record: SessionRecord, saving: Saving): { readonly data: Data } 
   const key = conflict === 'refuse' ? conflictingKey(record.data, base, changes) : undefined;
   if (key !== undefined) return changedSince(key);
   const data = withChanges(record.data, changes);
+  return checkSize(data, dataBytesMax) ?? { data };
+}
+
+/** What a request changed, on top of nothing. */
+function ownChanges({ changes, dataBytesMax }: Saving): { readonly data: Data } | Refused {
+  const data = withChanges({}, changes);
   return checkSize(data, dataBytesMax) ?? { data };
 }
 

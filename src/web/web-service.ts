@@ -69,7 +69,16 @@ function wholeSessions({
 }: Base): Pick<WebService, 'create' | 'load' | 'save' | 'regenerate'> {
   const on = onSession(engine, keys);
   // Field by field: a spread costs as much as all the checks of a save.
-  const filled = ({ base, changes, conflict, touchAfterPart, idleMs, beside, user }: Brought): Saving => ({
+  const filled = ({
+    base,
+    changes,
+    conflict,
+    touchAfterPart,
+    idleMs,
+    beside,
+    besideFound,
+    user,
+  }: Brought): Saving => ({
     base,
     changes,
     conflict: conflict ?? settings.conflict,
@@ -77,6 +86,7 @@ function wholeSessions({
     dataBytesMax: settings.dataBytesMax,
     idleMs,
     beside,
+    besideFound,
     user,
   });
   return {

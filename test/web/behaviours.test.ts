@@ -202,7 +202,7 @@ describe.each(backends)('web sessions on $name', (backend) => {
       expect(await lives(world, id)).toBe(false);
     });
 
-    it('a renewed session is not swept by its old expiry', async () => {
+    it('a renewed session is not swept by its old expiry; a flash renews none', async () => {
       const world = await openWebWorld(backend, { idleMs: 10 * secondMs });
       const [renewed, saved, flashed, left] = [
         await begun(world),
@@ -216,10 +216,10 @@ describe.each(backends)('web sessions on $name', (backend) => {
       good(await world.web.save(saved));
       good(await world.web.addFlash(flashed.id, { level: 'info', message: 'a' }));
       world.clock.advance(9 * secondMs);
-      expect(good(await world.web.sweep()).sessions).toBe(1);
+      expect(good(await world.web.sweep()).sessions).toBe(2);
       expect(await lives(world, renewed.id)).toBe(true);
       expect(await lives(world, saved.id)).toBe(true);
-      expect(await lives(world, flashed.id)).toBe(true);
+      expect(await lives(world, flashed.id)).toBe(false);
       expect(await lives(world, left.id)).toBe(false);
     });
 
@@ -252,6 +252,28 @@ describe.each(backends)('web sessions on $name', (backend) => {
   });
 
   describe('ids', () => {
+    it('a login as another user takes over nothing but what its own request changed', async () => {
+      const world = await openWebWorld(backend, { conflict: 'refuse' });
+      const { id } = await begun(world, {
+        user: { userId: 'ada' },
+        data: { cart: ['apples'], theme: 'dark' },
+      });
+      good(await world.web.addFlash(id, { level: 'info', message: 'for Ada' }));
+      const session = await loaded(world, id);
+      expect(session.get('cart')).toEqual(['apples']);
+      session.set('seen', true);
+      good(await world.web.regenerate(session, { user: { userId: 'bob' } }));
+      expect([session.userId, session.toJSON(), session.flashes]).toEqual(['bob', { seen: true }, []]);
+      const again = await loaded(world, session.id);
+      expect([again.userId, again.toJSON(), again.flashes]).toEqual(['bob', { seen: true }, []]);
+      expect(good(await world.web.listForUser('ada')).sessions).toEqual([]);
+      // Who logs in again keeps what they had.
+      good(await world.web.addFlash(session.id, { level: 'info', message: 'for Bob' }));
+      good(await world.web.regenerate(again, { user: { userId: 'bob' } }));
+      expect((await loaded(world, again.id)).toJSON()).toEqual({ seen: true });
+      expect(good(await world.web.takeFlashes(again.id)).flashes).toHaveLength(1);
+    });
+
     it('login rotates the id: the old one is dead, data and flashes are kept', async () => {
       const world = await openWebWorld(backend);
       const session = await begun(world, { data: { cart: ['apples'] } });

@@ -64,6 +64,21 @@ async function openSite(
       res.send('slow');
     });
   });
+  app.get('/slow-look', (_req, res) => {
+    enter();
+    void released.then(() => res.send('looked'));
+  });
+  app.get('/remember/:ms', (req, res) => {
+    req.session.cookie.maxAge = Number(req.params.ms);
+    res.send('remembered');
+  });
+  app.get('/second-try', (req, res) => {
+    req.session['text'] = 'x'.repeat(2_000);
+    req.session.save((error?: { code?: string }) => {
+      req.session['text'] = 'short';
+      res.send(error?.code ?? 'saved');
+    });
+  });
   app.get('/slow-save', (req, res) => {
     enter();
     void released.then(() => {
@@ -248,6 +263,61 @@ describe('the calls of the Express store', () => {
     site.slow.release();
     expect((await slow).text).toBe('SESSION_CHANGED');
     expect(await dataOf(ada)).toEqual({ key: '0', late: 'quick' });
+  });
+
+  it('a first save that was refused is made up for at the end of the response', async () => {
+    const site = await openSite(memoryBackend, { web: { dataBytesMax: 1_000 } });
+    const ada = site.visitor();
+    expect(await ada.get('/second-try')).toMatchObject({ status: 200, text: 'INVALID_INPUT' });
+    expect(await dataOf(ada)).toEqual({ text: 'short' });
+    expect(site.errors).toEqual([]);
+  });
+
+  it('a first save whose reply was lost is repeated in its own place', async () => {
+    let lost = false;
+    let down = false;
+    const world = await openWebWorld(memoryBackend, {}, (storage) =>
+      faultyStorage(
+        storage,
+        ({ method }) => {
+          if (down) return { fate: 'refused' };
+          if (!lost || method !== 'commit') return undefined;
+          // Nor can anybody look what became of it.
+          down = true;
+          return { fate: 'reply-lost' };
+        },
+        { capabilities: { sharing: 'network', immediate: false } },
+      ),
+    );
+    const { store } = await openSite(memoryBackend, { world });
+    const made = { cookie: { originalMaxAge: null }, a: 1 };
+    Object.defineProperty(made, 'req', { value: { sessionStore: store } });
+    lost = true;
+    await expect(asked((done) => store.set('one', made as never, done))).rejects.toMatchObject({
+      cause: { refusal: { code: 'STORAGE_UNAVAILABLE', outcome: 'unknown' } },
+    });
+    [lost, down] = [false, false];
+    expect(good(await world.web.count()).count).toBe(1);
+    Object.assign(made, { a: 2 });
+    await asked((done) => store.set('one', made as never, done));
+    expect(await asked<object | null>((done) => store.get('one', done))).toMatchObject({ a: 2 });
+  });
+
+  it.each(['/slow-look', '/slow/late/1'])('%s does not undo another request’s maxAge', async (path) => {
+    const site = await openSite(memoryBackend, { cookie: { maxAge: 100_000 } });
+    const ada = site.visitor();
+    await ada.get('/set/key/0');
+    const slow = ada.get(path);
+    await site.slow.entered;
+    await ada.get('/remember/1000000');
+    site.slow.release();
+    expect((await slow).status).toBe(200);
+    site.world.clock.advance(500_000);
+    expect(await dataOf(ada)).toMatchObject({ key: '0' });
+    // Nor does it stand in the way of its own.
+    await ada.get('/remember/50000');
+    site.world.clock.advance(60_000);
+    expect(await dataOf(ada)).toEqual({});
   });
 
   it('a new session takes nobody’s place, whatever makes the ids', async () => {

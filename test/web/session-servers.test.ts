@@ -150,6 +150,33 @@ describe.each(serverKinds)('sessions of $name', (kind) => {
     expect((await seenBy(ada)).data).toEqual({ draft: [1, 2] });
   });
 
+  it('a login whose data cannot be saved is a login: the error brings the cookie of the new id', async () => {
+    const site = await open({ web: { dataBytesMax: 1_000 } });
+    const ada = site.visitor();
+    await ada.post('/set', { key: 'cart', value: 'apples' });
+    const before = ada.cookies.get(name);
+    const answer = await ada.post('/login-too-large', { user: 'ada' });
+    expect([answer.status, answer.setCookies.length]).toEqual([400, 1]);
+    expect(ada.cookies.get(name)).not.toBe(before);
+    expect(await seenBy(ada)).toEqual({ data: { cart: 'apples' }, userId: 'ada' });
+  });
+
+  it('a cookie ends with its session, whatever flashes there were', async () => {
+    const site = await open({ web: { idleMs: 3_600_000, touchAfterPart: 0.1 } });
+    const ada = site.visitor();
+    await ada.post('/set', { key: 'a', value: '1' });
+    let ageMs = 0;
+    let endsAtMs = 3_600_000;
+    // Each request comes before a touch is due, counted from the one before it.
+    for (let times = 0; times < 15; times++) {
+      site.world.clock.advance(300_000);
+      ageMs += 300_000;
+      const answers = [await ada.post('/flash', { message: 'a' }), await ada.get('/flashes')];
+      if (answers.some(({ setCookies }) => setCookies.length > 0)) endsAtMs = ageMs + 3_600_000;
+      expect(endsAtMs).toBeGreaterThan(ageMs + 2_900_000);
+    }
+  });
+
   it('a login with the cookie of an ended session is a login', async () => {
     const site = await open();
     const ada = site.visitor();

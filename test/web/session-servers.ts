@@ -68,6 +68,11 @@ const routes: Readonly<
     await session.login({ userId: user });
     return 'welcome';
   },
+  'POST /login-too-large': async (session, { user = '' }) => {
+    await session.login({ userId: user });
+    session.set('large', 'x'.repeat(2_000));
+    return 'welcome';
+  },
   'POST /logout': async (session) => {
     await session.logout();
     return 'bye';

@@ -1,5 +1,5 @@
 import { type Session, type SessionData, Store } from 'express-session';
-import { changesBetween, copyOf } from '../../web/merge-rules.js';
+import { changesBetween, copyOf, sameJson } from '../../web/merge-rules.js';
 import type { Data, SessionRecord } from '../../web/web-records.js';
 import type { Json } from '../../core/json.js';
 import { orThrow, SessionError } from '../../web/session-error.js';
@@ -58,8 +58,12 @@ type Done = ((error?: unknown) => void) | undefined;
 
 /** What is known of a session object that was loaded or saved. */
 interface Held {
-  /** What its next save is compared with. */
-  base: Data;
+  /** What its next save is compared with; nothing where the store does not have it yet. */
+  base: Data | undefined;
+  /** The cookie that goes with it. */
+  beside: Json;
+  /** A first save of which nobody knows whether it was written: the next one may find its own. */
+  isUnsure: boolean;
   /** The save under way: two saves of one object run one after the other. */
   saving: Promise<unknown>;
 }
@@ -84,7 +88,7 @@ class AmbitStore extends Store implements ExpressStore {
       if (!found.record) return null;
       const { data, beside } = found.record;
       const loaded = sessionOf(data, beside);
-      this.#hold(loaded, { base: data, saving: Promise.resolve() });
+      this.#hold(loaded, { base: data, beside, isUnsure: false, saving: Promise.resolve() });
       return loaded;
     });
   }
@@ -100,14 +104,13 @@ class AmbitStore extends Store implements ExpressStore {
   override set(id: string, session: SessionData, done?: Done): void {
     void this.#answer(done, async () => {
       const brought = this.#broughtBy(session);
-      const held = this.#heldOf(session);
-      if (!held) {
-        const created = this.#create(id, session, brought);
-        this.#hold(session, { base: brought.data, saving: created.catch(ignore) });
-        return created;
-      }
+      const held = this.#heldOf(session) ?? this.#hold(session, newHeld());
       const isEnd = isEndOfResponse(done);
-      const saved = held.saving.then(() => this.#save(id, held, brought, isEnd));
+      const saved = held.saving.then(() =>
+        held.base
+          ? this.#save(id, held, held.base, brought, isEnd)
+          : this.#create(id, held, session, brought),
+      );
       held.saving = saved.catch(ignore);
       return saved;
     });
@@ -122,6 +125,7 @@ class AmbitStore extends Store implements ExpressStore {
         base: {},
         changes: [],
         beside: cookie,
+        besideFound: foundIn(this.#heldOf(session), cookie),
         idleMs: idleMs ?? settings.idleMs,
       });
       // A touch revives nobody, and is no reason to fail.
@@ -159,8 +163,9 @@ class AmbitStore extends Store implements ExpressStore {
   }
 
   /** Not enumerable: it is neither copied nor saved with the session. */
-  #hold(session: object, held: Held): void {
+  #hold(session: object, held: Held): Held {
     Object.defineProperty(session, this.#held, { value: held, configurable: true });
+    return held;
   }
 
   #broughtBy(session: SessionData): Brought {
@@ -171,7 +176,12 @@ class AmbitStore extends Store implements ExpressStore {
   }
 
   /** A session that Express has just made must be new; one that somebody wrote by hand replaces what is there. */
-  async #create(id: string, session: SessionData, { data, user, cookie, idleMs }: Brought): Promise<void> {
+  async #create(
+    id: string,
+    held: Held,
+    session: SessionData,
+    { data, user, cookie, idleMs }: Brought,
+  ): Promise<void> {
     if (isOver(idleMs)) return this.#destroy(id);
     const isNew =
       (session as { readonly req?: { readonly sessionStore?: unknown } }).req?.sessionStore === this;
@@ -179,28 +189,35 @@ class AmbitStore extends Store implements ExpressStore {
       data,
       user: user ?? undefined,
       beside: cookie,
-      id: isNew ? 'absent' : 'any',
+      id: isNew && !held.isUnsure ? 'absent' : 'any',
       ...(idleMs !== undefined && { idleMs }),
     });
+    held.isUnsure ||= !answer.ok && answer.refusal.outcome === 'unknown';
     orThrow(answer);
+    held.base = data;
+    held.beside = cookie;
   }
 
   async #save(
     id: string,
     held: Held,
+    base: Data,
     { data, user, cookie, idleMs }: Brought,
     isSent: boolean,
   ): Promise<void> {
     if (isOver(idleMs)) return this.#destroy(id);
     const saved = await this.#service.save(id, {
-      base: held.base,
-      changes: changesBetween(held.base, data),
+      base,
+      changes: changesBetween(base, data),
       beside: cookie,
+      besideFound: foundIn(held, cookie),
       idleMs: idleMs ?? this.#service.settings.idleMs,
       ...(user !== undefined && { user }),
     });
-    if (saved.ok) held.base = data;
-    else if (!isSent || saved.refusal.code !== 'SESSION_NOT_FOUND') throw new SessionError(saved);
+    if (saved.ok) {
+      held.base = data;
+      held.beside = cookie;
+    } else if (!isSent || saved.refusal.code !== 'SESSION_NOT_FOUND') throw new SessionError(saved);
   }
 
   async #destroy(id: string): Promise<void> {
@@ -221,6 +238,29 @@ class AmbitStore extends Store implements ExpressStore {
     }
     if (done) setImmediate(call);
   }
+}
+
+function newHeld(): Held {
+  return { base: undefined, beside: null, isUnsure: false, saving: Promise.resolve() };
+}
+
+/** The cookie that a request found, where it has changed nothing of it: another request's change is not to be undone. */
+function foundIn(held: Held | undefined, cookie: Json): Json | undefined {
+  if (!held) return undefined;
+  const [found, now] = [attributesOf(held.beside), attributesOf(cookie)];
+  const isSameAge = Math.abs(found.ageMs - now.ageMs) <= ageWithinMs;
+  return isSameAge && sameJson(found.rest, now.rest) ? held.beside : undefined;
+}
+
+/** Express measures a cookie's age anew in each request, and comes to a little less where the clock ticks meanwhile. */
+const ageWithinMs = 1_000;
+
+function attributesOf(cookie: Json): { readonly ageMs: number; readonly rest: Json } {
+  if (typeof cookie !== 'object' || cookie === null || Array.isArray(cookie))
+    return { ageMs: -1, rest: null };
+  const { originalMaxAge = null, expires: _moves, ...rest } = cookie as Record<string, Json>;
+  // Without an age it lasts as long as the browser.
+  return { ageMs: typeof originalMaxAge === 'number' ? originalMaxAge : Number.MAX_VALUE, rest };
 }
 
 /** What a session object brings to its save. */

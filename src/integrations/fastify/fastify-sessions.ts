@@ -73,7 +73,7 @@ export const fastifySessions: FastifyPluginAsync<FastifySessionOptions> = async 
     const one = carried.get(request);
     // Once: what fails here comes back as the answer of the error.
     carried.delete(request);
-    for (const line of (await one?.finish()) ?? []) reply.header('set-cookie', line);
+    await one?.finish((line) => void reply.header('set-cookie', line));
   });
 };
 

@@ -53,7 +53,7 @@ export function honoSessions<Data extends object = Record<string, Json>>(
     }
     c.set('session', session);
     await next();
-    for (const line of await finish()) c.header('set-cookie', line, { append: true });
+    await finish((line) => c.header('set-cookie', line, { append: true }));
   };
 }
 
