@@ -116,33 +116,48 @@ export function createEphemeralNotes(
       return [...all.keys()].sort(compareKeys);
     },
 
-    drop: (scope) => stock.drop(scope),
+    drop: (scope) => dropNotes(stock, scope),
 
-    reserve(scope, notes) {
-      for (const other of all.keys()) stock.live(other);
-      const room = { scope, entries: notes.length, bytes: notes.reduce((sum, { bytes }) => sum + bytes, 0) };
-      const before = all.get(scope);
-      const held = stock.used();
-      const others = {
-        entries: held.entries - (before?.notes.size ?? 0),
-        bytes: held.bytes - (before?.bytes ?? 0),
-      };
-      if (others.entries + room.entries > bounds.notesMax)
-        return notesFull('entries', bounds.notesMax, others.entries);
-      if (others.bytes + room.bytes > bounds.noteBytesMax)
-        return notesFull('bytes', bounds.noteBytesMax, others.bytes);
-      stock.rooms.add(room);
-      return {
-        ok: true,
-        replace() {
-          stock.rooms.delete(room);
-          stock.drop(scope);
-          for (const note of notes) stock.put(note);
-        },
-        release: () => void stock.rooms.delete(room),
-      };
-    },
+    reserve: (scope, notes) => reserveRoom(stock, bounds, scope, notes),
   };
+}
+
+function reserveRoom(
+  stock: NoteStock,
+  bounds: { readonly notesMax: number; readonly noteBytesMax: number },
+  scope: string,
+  notes: readonly CheckedChange[],
+): NoteReservation | Refused {
+  for (const other of stock.all.keys()) stock.live(other);
+  const room = { scope, entries: notes.length, bytes: notes.reduce((sum, { bytes }) => sum + bytes, 0) };
+  const before = stock.all.get(scope);
+  const held = stock.used();
+  const others = {
+    entries: held.entries - (before?.notes.size ?? 0),
+    bytes: held.bytes - (before?.bytes ?? 0),
+  };
+  if (others.entries + room.entries > bounds.notesMax)
+    return notesFull('entries', bounds.notesMax, others.entries);
+  if (others.bytes + room.bytes > bounds.noteBytesMax)
+    return notesFull('bytes', bounds.noteBytesMax, others.bytes);
+  stock.rooms.add(room);
+  return {
+    ok: true,
+    replace() {
+      stock.rooms.delete(room);
+      dropNotes(stock, scope);
+      for (const note of notes) stock.put(note);
+    },
+    release: () => void stock.rooms.delete(room),
+  };
+}
+
+function dropNotes(stock: NoteStock, scope: string): number {
+  const of = stock.live(scope);
+  if (!of) return 0;
+  const { size } = of.notes;
+  for (const [key, note] of of.notes) stock.remove(scope, of, key, note);
+  return size;
 }
 
 interface Used {
@@ -163,7 +178,6 @@ interface NoteStock {
   live(scope: string): NotesOfScope | undefined;
   /** One note, if it is not over: looked at by itself, since looking through all of its scope's costs what they are. */
   find(scope: string, key: string): { of: NotesOfScope; note: Note } | undefined;
-  drop(scope: string): number;
 }
 
 function createNoteStock(clock: ProcessClock): NoteStock {
@@ -193,13 +207,6 @@ function createNoteStock(clock: ProcessClock): NoteStock {
       return { entries, bytes };
     },
     remove,
-    drop(scope) {
-      const of = this.live(scope);
-      if (!of) return 0;
-      const { size } = of.notes;
-      for (const [key, note] of of.notes) remove(scope, of, key, note);
-      return size;
-    },
     put(change) {
       const { scope, key, bytes } = change;
       const of = all.get(scope) ?? {
