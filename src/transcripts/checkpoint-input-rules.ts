@@ -57,13 +57,14 @@ function listOf(field: string, value: unknown): readonly unknown[] {
   return value as readonly unknown[];
 }
 
-function channelOf({ channel, version, value }: CheckpointChannel): CheckpointChannel {
+function channelOf({ channel, version, value, isUnchanged }: CheckpointChannel): CheckpointChannel {
   if (typeof version !== 'string' && typeof version !== 'number')
     throw new TypeError('the version of a channel must be a number or a string');
   return {
     channel: nameOf('channel', channel),
     version,
     ...(value && { value: valueOf(`the value of ${channel}`, value) }),
+    ...(isUnchanged === true && { isUnchanged }),
   };
 }
 

@@ -33,23 +33,31 @@ export interface PlannedCheckpoint
   readonly sets: readonly string[];
 }
 
-/** The thread's records, which this makes where there are none. */
-function enter(view: View, plan: PlannedPlace): PlaceKeys {
-  const key = threadKey(plan.threadName);
-  const incarnation = view.get(key)?.incarnation ?? plan.newIncarnation;
-  const place: PlaceKeys = { incarnation, namespace: plan.namespaceName };
+function placeOf(view: View, plan: PlannedPlace): PlaceKeys {
+  const incarnation = view.get(threadKey(plan.threadName))?.incarnation ?? plan.newIncarnation;
+  return { incarnation, namespace: plan.namespaceName };
+}
+
+/** Makes the thread's records where there are none. */
+function enter(view: View, plan: PlannedPlace, place: PlaceKeys): void {
+  const { incarnation } = place;
   if (incarnation === plan.newIncarnation) {
-    view.put(key, { schema: schemaVersion, threadId: plan.threadId, incarnation });
+    view.put(threadKey(plan.threadName), { schema: schemaVersion, threadId: plan.threadId, incarnation });
     view.insert(namespaceKey(place), { schema: schemaVersion, namespace: plan.namespace });
   } else if (view.getConstant(namespaceKey(place)) === undefined) {
     view.put(namespaceKey(place), { schema: schemaVersion, namespace: plan.namespace });
   }
-  return place;
 }
 
-/** Keeps a checkpoint: the values that changed, and where those are that did not. */
-export function decidePutCheckpoint(view: View, plan: PlannedCheckpoint): { readonly ok: true } {
-  const place = enter(view, plan);
+/**
+ * Keeps a checkpoint: the values that changed, and where those are that did not. Where some are said to be unchanged which
+ * its parent does not hold, or no more, it writes nothing and names them: left out, they would be lost in silence.
+ */
+export function decidePutCheckpoint(
+  view: View,
+  plan: PlannedCheckpoint,
+): { readonly ok: true; readonly missing: readonly string[] } {
+  const place = placeOf(view, plan);
   const parentKey = plan.parentId === undefined ? undefined : checkpointKey(place, plan.parentId);
   const key = checkpointKey(place, plan.checkpointId);
   const valueKeys = plan.values.map(({ name }) => valueKey(place, plan.checkpointId, name));
@@ -58,13 +66,17 @@ export function decidePutCheckpoint(view: View, plan: PlannedCheckpoint): { read
   const own = new Set(plan.values.map(({ channel }) => channel));
   const emptied = new Set(plan.emptied);
   const values: CheckpointRecord['values'][number][] = [];
-  for (const { channel, version } of plan.channels) {
+  const missing: string[] = [];
+  for (const { channel, version, isUnchanged } of plan.channels) {
     if (own.has(channel)) values.push([channel, version, plan.checkpointId]);
     else if (!emptied.has(channel)) {
       const kept = parent?.values.find(([name, ofVersion]) => name === channel && ofVersion === version);
       if (kept) values.push(kept);
+      else if (isUnchanged) missing.push(channel);
     }
   }
+  if (missing.length > 0) return { ok: true, missing };
+  enter(view, plan, place);
   for (const { name, stored } of plan.values) {
     const valueAt = valueKey(place, plan.checkpointId, name);
     giveUpPieces(view, [view.get(valueAt)?.pieces?.set]);
@@ -83,7 +95,7 @@ export function decidePutCheckpoint(view: View, plan: PlannedCheckpoint): { read
     ...(pieceSets.length > 0 && { pieceSets }),
   });
   for (const set of plan.sets) view.delete(stagingKey(set));
-  return { ok: true };
+  return { ok: true, missing };
 }
 
 /** What a record referred to that is written over. */
@@ -101,7 +113,8 @@ export interface PlannedWrites extends PlannedPlace {
 }
 
 export function decidePutWrites(view: View, plan: PlannedWrites): { readonly ok: true } {
-  const place = enter(view, plan);
+  const place = placeOf(view, plan);
+  enter(view, plan, place);
   view.need(plan.writes.map(({ write, task }) => writeKey(place, plan.checkpointId, task, write.index)));
   for (const { write, task, stored } of plan.writes) {
     const { taskId, index, channel } = write;

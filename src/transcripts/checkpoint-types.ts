@@ -13,6 +13,8 @@ export interface CheckpointChannel {
   readonly channel: string;
   readonly version: string | number;
   readonly value?: SerializedValue;
+  /** It has a value, which is left out here since it is to be that of the parent. */
+  readonly isUnchanged?: boolean;
 }
 
 /** Which checkpoint: of a thread, and of a graph within it. */
@@ -31,7 +33,7 @@ export interface NewCheckpoint extends CheckpointPlace {
   readonly metadata: SerializedValue;
   /**
    * Its channels: with a value those that changed, without one those that did not, whose value its parent has where that
-   * has the same version of the channel.
+   * has the same version of the channel. Where it has not, those marked as unchanged are missing, and the others have none.
    */
   readonly channels: readonly CheckpointChannel[];
   /** Channels that changed and have no value now: of those, none is taken over from the parent. */
@@ -73,9 +75,13 @@ type CheckpointAnswer<T> = Promise<({ readonly ok: true } & T) | Refused>;
 export interface Checkpoints {
   /**
    * Keeps a checkpoint, in one transaction. With `keep`, older ones are deleted now and then, so that about so many are left
-   * in its namespace: never fewer, and never one that another needs.
+   * in its namespace: never fewer, and never one that another needs. Where it answers with channels that are missing, it has
+   * kept nothing: put it again with the values of those.
    */
-  put(checkpoint: NewCheckpoint, options?: { readonly keep?: number }): CheckpointAnswer<object>;
+  put(
+    checkpoint: NewCheckpoint,
+    options?: { readonly keep?: number },
+  ): CheckpointAnswer<{ readonly missing: readonly string[] }>;
   /** Keeps writes of a task, all or none; one that is there stays as it is, but for those below zero. */
   putWrites(place: CheckpointPlace, writes: readonly CheckpointWrite[]): CheckpointAnswer<object>;
   /** A checkpoint, or the newest one. */

@@ -42,7 +42,7 @@ export function createCheckpoints(context: TranscriptContext): Checkpoints {
   /** Counts the puts of a namespace, and looks for old ones where some have gathered. */
   async function putAndPrune(input: NewCheckpoint, keep: number | undefined): ReturnType<Checkpoints['put']> {
     const done = await put(context, input);
-    if (!done.ok || keep === undefined) return done;
+    if (!done.ok || done.missing.length > 0 || keep === undefined) return done;
     const counted = `${keyName(input.threadId)} ${keyName(input.namespace)}`;
     if (prunedAt.size >= countedNamespacesMax) prunedAt.clear();
     // This process has not looked yet: another one may have left some behind.

@@ -75,6 +75,40 @@ describe.each(backends)("LangGraph's checkpoints on $name", (backend) => {
     expect(await values(gone)).toEqual({ same: 'kept' });
   });
 
+  test('what did not change and its parent does not hold is kept all the same', async () => {
+    const world = await openTranscriptWorld(backend);
+    const State = Annotation.Root({ words: Annotation<string>(), count: Annotation<number>() });
+    const graph = new StateGraph(State)
+      .addNode('add', () => ({ count: 1 }))
+      .addEdge(START, 'add')
+      .addEdge('add', END)
+      .compile({ checkpointer: langGraphSaver(world.transcripts) });
+    const config = { configurable: { thread_id: 'copied' } };
+    await graph.invoke({ words: 'kept' }, config);
+    const before = await graph.getState(config);
+    await graph.updateState(before.config, null, '__copy__');
+    expect((await graph.getState(config)).values).toEqual({ words: 'kept', count: 1 });
+    expect((await graph.getState(config)).config).not.toEqual(before.config);
+    // The first one has no parent at all.
+    const all: Awaited<ReturnType<typeof graph.getState>>[] = [];
+    for await (const one of graph.getStateHistory(config)) all.push(one);
+    const first = all.find(({ parentConfig }) => parentConfig === undefined);
+    await graph.updateState(first?.config ?? {}, null, '__copy__');
+    const { checkpoint } = (await langGraphSaver(world.transcripts).getTuple(config)) ?? {};
+    expect(checkpoint?.channel_values).toMatchObject({ __start__: { words: 'kept' } });
+
+    // A value that the parent holds is not written once more.
+    const { saver, put } = putter(world);
+    const root = await put(thread('t'), { x: 'root', same: 'kept' }, { x: 1, same: 1, none: 1 });
+    const written = await recordsOf(world, 'checkpoint-value');
+    await put(root, { x: 'one', same: 'kept' }, { x: 2, same: 1, none: 1 }, { x: 2 });
+    expect(await recordsOf(world, 'checkpoint-value')).toBe(written + 1);
+    // The parent is gone, and the thread with it.
+    await saver.deleteThread('t');
+    const next = await put(root, { x: 'two', same: 'kept' }, { x: 2, same: 1, none: 1 }, { x: 2 });
+    expect((await saver.getTuple(next))?.checkpoint.channel_values).toEqual({ x: 'two', same: 'kept' });
+  });
+
   test('threads do not grow without bound, and what is left can be read', async () => {
     const world = await openTranscriptWorld(backend);
     const { saver, put } = putter(world, 5);

@@ -12,7 +12,7 @@ import {
   TASKS,
   WRITES_IDX_MAP,
 } from '@langchain/langgraph-checkpoint';
-import type { Checkpoints, SavedCheckpoint } from '../../transcripts/checkpoint-types.js';
+import type { CheckpointChannel, Checkpoints, SavedCheckpoint } from '../../transcripts/checkpoint-types.js';
 import type { Refusal, Refused } from '../../core/refusals.js';
 import { deserialized, serialized } from './serialized-values.js';
 import { isDeepStrictEqual } from 'node:util';
@@ -130,29 +130,35 @@ class LangGraphSaver extends BaseCheckpointSaver {
     const parentId = getCheckpointId(config);
     const { channel_values: values, ...rest } = checkpoint;
     const changed = Object.keys(newVersions);
-    const channels = Object.entries(checkpoint.channel_versions).map(async ([channel, version]) => ({
-      channel,
-      version,
-      ...(Object.hasOwn(newVersions, channel) &&
-        Object.hasOwn(values, channel) && { value: await serialized(this.serde, values[channel]) }),
-    }));
-    granted(
-      await this.#checkpoints.put(
-        {
-          threadId,
-          namespace,
-          checkpointId: checkpoint.id,
-          ...(parentId !== '' && { parentId }),
-          checkpoint: await serialized(this.serde, rest),
-          metadata: await serialized(this.serde, metadata),
-          channels: await Promise.all(channels),
-          emptied: changed.filter((channel) => !Object.hasOwn(values, channel)),
-          ancestorsNeeded: ancestorsNeeded(metadata),
-        },
-        this.#keep === undefined ? {} : { keep: this.#keep },
-      ),
-    );
-    return configOf(threadId, namespace, checkpoint.id);
+    // One that nothing was before has the values only that it came with; the copy of a first one has all of them.
+    const isAdded = parentId !== '' || metadata.source === 'fork';
+    const channelsWith = (given: ReadonlySet<string>): Promise<CheckpointChannel[]> =>
+      Promise.all(
+        Object.entries(checkpoint.channel_versions).map(async ([channel, version]) => {
+          if (!Object.hasOwn(values, channel)) return { channel, version };
+          if (!given.has(channel)) return { channel, version, ...(isAdded && { isUnchanged: true }) };
+          return { channel, version, value: await serialized(this.serde, values[channel]) };
+        }),
+      );
+    const kept = {
+      threadId,
+      namespace,
+      checkpointId: checkpoint.id,
+      ...(parentId !== '' && { parentId }),
+      checkpoint: await serialized(this.serde, rest),
+      metadata: await serialized(this.serde, metadata),
+      emptied: changed.filter((channel) => !Object.hasOwn(values, channel)),
+      ancestorsNeeded: ancestorsNeeded(metadata),
+    };
+    const options = this.#keep === undefined ? {} : { keep: this.#keep };
+    const given = new Set(changed);
+    for (;;) {
+      const channels = await channelsWith(given);
+      const { missing } = granted(await this.#checkpoints.put({ ...kept, channels }, options));
+      if (missing.length === 0) return configOf(threadId, namespace, checkpoint.id);
+      // A copy of a checkpoint names as its parent one that need not hold its values; nor need one that was deleted since.
+      for (const channel of missing) given.add(channel);
+    }
   }
 
   override async putWrites(config: Config, writes: PendingWrite[], taskId: string): Promise<void> {
