@@ -79,8 +79,8 @@ export function checkTranscript(input: unknown, nowMs: number, mint: () => strin
   const known = new Set(loops.map(({ loopId }) => loopId));
   const stray = entries.find(({ loopId }) => !known.has(loopId));
   if (stray) wrong('entries', `has one at position ${stray.position} of a loop that is not among the loops`);
-  const nextPosition = (entries.at(-1)?.position ?? -1) + 1;
   const session = objectOf('session', file.session);
+  const nextPosition = nextPositionOf(session, loops, entries);
   const saved = checkSavedSession(session, known, loops);
   return {
     ...saved,
@@ -95,6 +95,20 @@ export function checkTranscript(input: unknown, nowMs: number, mint: () => strin
     children: listOf('children', file.children).map(checkChild),
     entries,
   };
+}
+
+/**
+ * Behind everything that has a position, also where it was folded into an entry before it: what is appended below the
+ * position of its loop is none of its branch.
+ */
+function nextPositionOf(
+  session: Fields,
+  loops: readonly CheckedLoop[],
+  entries: readonly CheckedEntry[],
+): number {
+  const given = optional(session.nextPosition, (value) => timeOf('session.nextPosition', value)) ?? 0;
+  const behind = Math.max(given, (entries.at(-1)?.position ?? -1) + 1);
+  return loops.reduce((next, { record }) => Math.max(next, record.position), behind);
 }
 
 function listOf(field: string, value: unknown): unknown[] {

@@ -69,6 +69,26 @@ describe.each(backends)('transcripts on $name', (backend) => {
     expect((await granted(again.transcripts.listIds())).ids).toEqual(['a', 'b']);
   });
 
+  test('what is appended to a copy is seen, where a turn was updated last before its loop began', async () => {
+    const world = await openTranscriptWorld(backend);
+    const { transcripts } = world;
+    await granted(transcripts.create({ sessionId: 's', agentId: 'a' }));
+    await granted(
+      transcripts.append('s', [
+        { type: 'loop', loopId: 'l0' },
+        { type: 'turn', turnId: 't' },
+        said('asked'),
+        { type: 'turn-update', turnId: 't', output: 'done' },
+      ]),
+    );
+    await granted(transcripts.chain('s', 'l0', { loopId: 'l1' }));
+    await granted(transcripts.fork('s', { sessionId: 'copy' }));
+    await granted(transcripts.append('copy', [said('acknowledged')]));
+    expect(await seen(world, 'copy')).toEqual(['asked', 'acknowledged']);
+    await granted(transcripts.fork('copy', { sessionId: 'again' }));
+    expect(await seen(world, 'again')).toEqual(['asked', 'acknowledged']);
+  });
+
   test('8 concurrent saves of one id all succeed, and one whole record is left, and nothing else', async () => {
     const world = await openTranscriptWorld(backend);
     const saves = Array.from({ length: 8 }, (_, writer) =>
