@@ -106,7 +106,11 @@ function nextPositionOf(
   loops: readonly CheckedLoop[],
   entries: readonly CheckedEntry[],
 ): number {
-  const given = optional(session.nextPosition, (value) => timeOf('session.nextPosition', value)) ?? 0;
+  // Without a loop there is nothing that could lie behind it.
+  const given =
+    loops.length === 0
+      ? 0
+      : (optional(session.nextPosition, (value) => timeOf('session.nextPosition', value)) ?? 0);
   const behind = Math.max(given, (entries.at(-1)?.position ?? -1) + 1);
   return loops.reduce((next, { record }) => Math.max(next, record.position), behind);
 }
