@@ -59,6 +59,11 @@ export function refuse(refusal: Refusal): Refused {
   return { ok: false, refusal };
 }
 
+/** Refuses what a caller sent: the message is the field's name and what is wrong with it. */
+export function invalidInput(field: string, problem: string): Refused {
+  return refuse({ code: 'INVALID_INPUT', message: `${field} ${problem}`, retryable: false, field });
+}
+
 /** Whether an answer is a refusal. */
 export function isRefused(answer: unknown): answer is Refused {
   return typeof answer === 'object' && answer !== null && (answer as { ok?: unknown }).ok === false;

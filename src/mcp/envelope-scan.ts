@@ -1,3 +1,14 @@
+import {
+  backslash,
+  closeBrace,
+  closeBracket,
+  colon,
+  comma,
+  isSpace,
+  openBrace,
+  openBracket,
+  quote,
+} from './json-bytes.js';
 import type { FrameId } from './frame-types.js';
 import { idCharsMax } from './leash-limits.js';
 
@@ -90,19 +101,6 @@ export function scanEnvelope(line: Buffer): Envelope {
   const scan = createEnvelopeScan();
   scan.push(line);
   return scan.end();
-}
-
-const quote = 0x22;
-const comma = 0x2c;
-const colon = 0x3a;
-const backslash = 0x5c;
-const openBracket = 0x5b;
-const closeBracket = 0x5d;
-const openBrace = 0x7b;
-const closeBrace = 0x7d;
-
-function isSpace(byte: number): boolean {
-  return byte === 0x20 || byte === 0x09 || byte === 0x0d;
 }
 
 function textOf(kept: readonly number[]): string {

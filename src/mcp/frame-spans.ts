@@ -1,3 +1,14 @@
+import {
+  backslash,
+  closeBrace,
+  closeBracket,
+  comma,
+  isSpace,
+  openBrace,
+  openBracket,
+  quote,
+} from './json-bytes.js';
+
 /** One member of a JSON object as it stands in the text: its key, decoded, and where its value begins and ends. */
 export interface MemberSpan {
   readonly key: string;
@@ -64,14 +75,6 @@ export function isDepthWithin(text: string, depthMax: number): boolean {
   return true;
 }
 
-const quote = 0x22;
-const comma = 0x2c;
-const backslash = 0x5c;
-const openBracket = 0x5b;
-const closeBracket = 0x5d;
-const openBrace = 0x7b;
-const closeBrace = 0x7d;
-
 /** The index after the string that begins at `at`; the end of the text if it never ends. */
 function skipString(text: string, at: number): number {
   let from = at + 1;
@@ -115,8 +118,4 @@ function skipSpace(text: string, at: number): number {
   let index = at;
   while (isSpace(text.charCodeAt(index))) index++;
   return index;
-}
-
-function isSpace(unit: number): boolean {
-  return unit === 0x20 || unit === 0x0a || unit === 0x0d || unit === 0x09;
 }

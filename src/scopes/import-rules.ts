@@ -1,9 +1,8 @@
 import { exportKind, exportVersion } from './export-rules.js';
 import type { CheckedChange } from './scope-input-rules.js';
-import type { Refused } from '../core/refusals.js';
+import { invalidInput, type Refused } from '../core/refusals.js';
 import type { ScopeLayer } from './scope-types.js';
 import { checkChange } from './scope-input-rules.js';
-import { invalidInput } from './scope-refusals.js';
 
 /** An entry of an export, checked. */
 export interface ImportedEntry extends CheckedChange {

@@ -1,9 +1,8 @@
 import { exportFormats } from './export-rules.js';
 import { exportCharsMax } from './scope-limits.js';
-import { invalidInput } from './scope-refusals.js';
 import type { CheckedWalk } from './scope-input-rules.js';
 import { readPage } from './entry-pages.js';
-import type { Refused } from '../core/refusals.js';
+import { invalidInput, type Refused } from '../core/refusals.js';
 import type { ScopeContext } from './scope-context.js';
 
 type Exported = { readonly ok: true; readonly entries: number };

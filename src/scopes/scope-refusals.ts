@@ -3,9 +3,6 @@ import { quoted } from '../core/text-rules.js';
 
 /** Every "no" of scopes, with words that a model can act on. */
 
-export const invalidInput = (field: string, problem: string): Refused =>
-  refuse({ code: 'INVALID_INPUT', message: `${field} ${problem}`, retryable: false, field });
-
 export const versionMismatch = (scope: string, key: string, expected: string | null): Refused =>
   refuse({
     code: 'VERSION_MISMATCH',

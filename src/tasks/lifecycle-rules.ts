@@ -10,12 +10,12 @@ import {
   useRecord,
 } from './task-records.js';
 import { callBudgetMax, timeLimitMsMax } from './task-limits.js';
-import { exceedsParent, invalidInput, notFound, sessionClosed, sessionExpired } from './task-refusals.js';
+import { exceedsParent, notFound, sessionClosed, sessionExpired } from './task-refusals.js';
 import type { TaskSession, TaskSummary } from './task-types.js';
 import type { Interval } from '../core/time.js';
 import { parentClosed } from './use-rules.js';
 import { putAgent } from './create-rules.js';
-import type { Refused } from '../core/refusals.js';
+import { invalidInput, type Refused } from '../core/refusals.js';
 import type { View } from '../engine/engine.js';
 
 export function decideClose(

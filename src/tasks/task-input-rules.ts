@@ -17,8 +17,17 @@ import {
 } from './task-limits.js';
 import { characterProblem, nameProblem, utf8Bytes } from '../core/text-rules.js';
 import type { ListOptions, RateLimit, Sensitivity, TaskTermsInput, UseOptions } from './task-types.js';
-import { invalidInput } from './task-refusals.js';
-import type { Refused } from '../core/refusals.js';
+import {
+  checked,
+  oneOf,
+  onlyKnown,
+  problemOf,
+  requireObject,
+  textOf,
+  wholeOf,
+  wrong,
+} from '../core/input-rules.js';
+import { invalidInput, type Refused } from '../core/refusals.js';
 
 /** Levels from less to more sensitive. */
 export const sensitivities: readonly Sensitivity[] = ['public', 'internal', 'confidential', 'restricted'];
@@ -39,17 +48,7 @@ export interface CheckedTerms {
   readonly parentSessionId: string | undefined;
 }
 
-/** What is wrong with a field, thrown within this file only. */
-class Wrong extends Error {
-  readonly refusal: Refused;
-
-  constructor(field: string, problem: string) {
-    super(problem);
-    this.refusal = invalidInput(field, problem);
-  }
-}
-
-const termsFields: ReadonlySet<string> = new Set<keyof TaskTermsInput>([
+const termsFields: readonly (keyof TaskTermsInput)[] = [
   'agentId',
   'declaredIntent',
   'taskName',
@@ -60,16 +59,11 @@ const termsFields: ReadonlySet<string> = new Set<keyof TaskTermsInput>([
   'rateLimit',
   'dataSensitivityCeiling',
   'parentSessionId',
-]);
+];
 
-const callFields: ReadonlySet<string> = new Set<keyof UseOptions>([
-  'agentId',
-  'callId',
-  'sensitivity',
-  'credentials',
-]);
+const callFields: readonly (keyof UseOptions)[] = ['agentId', 'callId', 'sensitivity', 'credentials'];
 
-const listFields: ReadonlySet<string> = new Set<keyof ListOptions>(['agentId', 'status', 'limit', 'cursor']);
+const listFields: readonly (keyof ListOptions)[] = ['agentId', 'status', 'limit', 'cursor'];
 
 /**
  * Checks the terms of a new session. A field it does not know is an error as well: a typing mistake must not quietly
@@ -80,8 +74,8 @@ const listFields: ReadonlySet<string> = new Set<keyof ListOptions>(['agentId', '
  */
 export function checkTerms(input: TaskTermsInput, alsoKnown: readonly string[] = []): CheckedTerms | Refused {
   requireObject('the terms of a session', input);
-  return refusing(() => {
-    onlyKnown(input, termsFields, alsoKnown);
+  return checked(() => {
+    onlyKnown(input, [...termsFields, ...alsoKnown]);
     return {
       agentId: name('agentId', input.agentId),
       declaredIntent: intent(input.declaredIntent),
@@ -103,7 +97,7 @@ export function checkTerms(input: TaskTermsInput, alsoKnown: readonly string[] =
         input.dataSensitivityCeiling ?? 'internal',
       ),
       parentSessionId:
-        input.parentSessionId === undefined ? undefined : text('parentSessionId', input.parentSessionId),
+        input.parentSessionId === undefined ? undefined : textOf('parentSessionId', input.parentSessionId),
     };
   });
 }
@@ -128,7 +122,7 @@ export function checkCall(tools: readonly string[], options: UseOptions | undefi
   return problemOf(() => {
     // A check that is not made because its name was mistyped would grant too much.
     onlyKnown(options, callFields);
-    if (options.agentId !== undefined) text('agentId', options.agentId);
+    if (options.agentId !== undefined) textOf('agentId', options.agentId);
     if (options.callId !== undefined) boundedName('callId', options.callId, callIdCharsMax);
     if (options.sensitivity !== undefined) sensitivity('sensitivity', options.sensitivity);
     if (options.credentials !== undefined) names('credentials', options.credentials);
@@ -149,47 +143,16 @@ export function checkListOptions(options: ListOptions): Refused | undefined {
     onlyKnown(options, listFields);
     if (options.agentId !== undefined) name('agentId', options.agentId);
     if (options.status !== undefined && !['active', 'closed', 'expired'].includes(options.status)) {
-      throw new Wrong('status', 'must be one of active, closed, expired');
+      wrong('status', 'must be one of active, closed, expired');
     }
   });
 }
 
-function onlyKnown(input: object, known: ReadonlySet<string>, alsoKnown: readonly string[] = []): void {
-  const unknown = Object.keys(input).find((field) => !known.has(field) && !alsoKnown.includes(field));
-  if (unknown !== undefined) throw new Wrong(unknown, 'is not known here; check its spelling');
-}
-
-function problemOf(check: () => unknown): Refused | undefined {
-  const answer = refusing(() => {
-    check();
-    return undefined;
-  });
-  return answer;
-}
-
-function refusing<T>(check: () => T): T | Refused {
-  try {
-    return check();
-  } catch (error) {
-    if (error instanceof Wrong) return error.refusal;
-    throw error;
-  }
-}
-
-function requireObject(what: string, value: unknown): void {
-  if (typeof value !== 'object' || value === null) throw new TypeError(`${what} must be an object`);
-}
-
-function text(field: string, value: unknown): string {
-  if (typeof value !== 'string') throw new TypeError(`${field} must be a string`);
-  return value;
-}
-
 function boundedName(field: string, value: unknown, charsMax: number): string {
-  const checked = text(field, value);
-  const problem = nameProblem(checked, charsMax);
-  if (problem) throw new Wrong(field, problem);
-  return checked;
+  const given = textOf(field, value);
+  const problem = nameProblem(given, charsMax);
+  if (problem) wrong(field, problem);
+  return given;
 }
 
 function name(field: string, value: unknown): string {
@@ -197,35 +160,27 @@ function name(field: string, value: unknown): string {
 }
 
 function intent(value: unknown): string {
-  const checked = text('declaredIntent', value);
-  if (checked.trim() === '') throw new Wrong('declaredIntent', 'is blank; say what the session is for');
-  if (utf8Bytes(checked) > intentBytesMax)
-    throw new Wrong('declaredIntent', `is longer than ${intentBytesMax} bytes`);
-  const problem = characterProblem(checked);
-  if (problem) throw new Wrong('declaredIntent', problem);
-  return checked;
+  const given = textOf('declaredIntent', value);
+  if (given.trim() === '') wrong('declaredIntent', 'is blank; say what the session is for');
+  if (utf8Bytes(given) > intentBytesMax) wrong('declaredIntent', `is longer than ${intentBytesMax} bytes`);
+  const problem = characterProblem(given);
+  if (problem) wrong('declaredIntent', problem);
+  return given;
 }
 
 function names(field: string, value: unknown): readonly string[] {
   if (value === undefined) return [];
   if (!Array.isArray(value)) throw new TypeError(`${field} must be an array of strings`);
-  if (value.length > authorizationsMax) throw new Wrong(field, `are more than ${authorizationsMax}`);
+  if (value.length > authorizationsMax) wrong(field, `are more than ${authorizationsMax}`);
   return value.map((one) => boundedName(field, one, authorizationCharsMax));
 }
 
 function whole(field: string, value: unknown, min: number, max: number, fallback: number): number {
-  if (value === undefined) return fallback;
-  if (typeof value !== 'number') throw new TypeError(`${field} must be a number`);
-  if (!Number.isSafeInteger(value) || value < min || value > max) {
-    throw new Wrong(field, `is ${value}; it must be a whole number from ${min} to ${max}`);
-  }
-  return value;
+  return value === undefined ? fallback : wholeOf(field, value, min, max);
 }
 
 function sensitivity(field: string, value: unknown): Sensitivity {
-  const known = sensitivities.find((one) => one === text(field, value));
-  if (!known) throw new Wrong(field, `must be one of ${sensitivities.join(', ')}`);
-  return known;
+  return oneOf(field, textOf(field, value), sensitivities);
 }
 
 function rate(value: unknown): Required<RateLimit> {
@@ -233,9 +188,9 @@ function rate(value: unknown): Required<RateLimit> {
   const { calls, perMs, algorithm = 'gcra', ...rest } = value as RateLimit;
   const unknown = Object.keys(rest)[0];
   if (unknown !== undefined)
-    throw new Wrong(`rateLimit.${unknown}`, 'is not a field of a rate limit; check its spelling');
+    wrong(`rateLimit.${unknown}`, 'is not a field of a rate limit; check its spelling');
   if (algorithm !== 'gcra' && algorithm !== 'sliding' && algorithm !== 'fixed') {
-    throw new Wrong('rateLimit.algorithm', 'must be one of gcra, sliding, fixed');
+    wrong('rateLimit.algorithm', 'must be one of gcra, sliding, fixed');
   }
   if (calls === undefined || perMs === undefined) throw new TypeError('rateLimit needs calls and perMs');
   const callsMax = algorithm === 'sliding' ? rateSlidingCallsMax : rateCallsMax;

@@ -3,8 +3,7 @@ import type { ListOptions, TaskSession } from './task-types.js';
 import { listLimitDefault, listLimitMax, listWalkMax } from './task-limits.js';
 import { decodeKey, type Key } from '../core/keys.js';
 import type { Engine } from '../engine/engine.js';
-import { invalidInput } from './task-refusals.js';
-import type { Refused } from '../core/refusals.js';
+import { invalidInput, type Refused } from '../core/refusals.js';
 
 interface Page {
   readonly ok: true;

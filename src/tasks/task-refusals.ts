@@ -133,6 +133,3 @@ export const exceedsParent = (field: string, why: string): Refused =>
     retryable: false,
     field,
   });
-
-export const invalidInput = (field: string, problem: string): Refused =>
-  refuse({ code: 'INVALID_INPUT', message: `${field} ${problem}`, retryable: false, field });

@@ -1,5 +1,5 @@
 import { agentKey, isUseKey } from './task-records.js';
-import { badToken, invalidInput, notFound } from './task-refusals.js';
+import { badToken, notFound } from './task-refusals.js';
 import { checkAgentId, checkAmount, checkCall, checkListOptions } from './task-input-rules.js';
 import { createKnownKeys, find, sealing, type TaskContext } from './task-context.js';
 import { createSession, openSession } from './task-creation.js';
@@ -18,7 +18,7 @@ import { AmbitError } from '../core/errors.js';
 import { decideUse } from './use-rules.js';
 import type { Body, Engine } from '../engine/engine.js';
 import { listSessions } from './task-listing.js';
-import type { Refused } from '../core/refusals.js';
+import { invalidInput, type Refused } from '../core/refusals.js';
 
 /**
  * Task sessions over an engine. Thin: checks what comes in, and hands pure rules to the engine.

@@ -3,7 +3,6 @@ import {
   agentMismatch,
   budgetExceeded,
   credentialNotAuthorized,
-  invalidInput,
   notFound,
   parentNotUsable,
   rateLimited,
@@ -24,7 +23,7 @@ import {
 } from './task-records.js';
 import { matcherOf } from './glob-rules.js';
 import type { Interval } from '../core/time.js';
-import type { Refused } from '../core/refusals.js';
+import { invalidInput, type Refused } from '../core/refusals.js';
 import { sensitivities } from './task-input-rules.js';
 import { takeRate } from './rate-rules.js';
 import { timeLimitMsMax } from './task-limits.js';

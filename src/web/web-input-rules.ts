@@ -15,9 +15,9 @@ import {
 } from './web-limits.js';
 import type { ConflictPolicy, Flash, ListWebOptions, WebSettings, WebUser } from './web-types.js';
 import { AmbitError } from '../core/errors.js';
-import { invalidInput } from './web-refusals.js';
 import type { Json } from '../core/json.js';
-import type { Refused } from '../core/refusals.js';
+import { invalidInput, type Refused } from '../core/refusals.js';
+import { requireObject } from '../core/input-rules.js';
 
 /**
  * Settings with nothing left out.
@@ -168,10 +168,6 @@ function textProblem(field: string, text: string): Refused | undefined {
     return invalidInput(field, 'holds a control character');
   }
   return text.isWellFormed() ? undefined : invalidInput(field, 'holds half of a surrogate pair');
-}
-
-function requireObject(what: string, value: unknown): void {
-  if (typeof value !== 'object' || value === null) throw new TypeError(`${what} must be an object`);
 }
 
 function wrongSetting(field: string, problem: string): AmbitError {

@@ -4,10 +4,9 @@ import type { ListedWebSession, ListWebOptions, WebSessions } from './web-types.
 import { listLimitDefault, walkBatchMax } from './web-limits.js';
 import type { SessionRecord, UserRecord } from './web-records.js';
 import { bury } from './session-rules.js';
-import { invalidInput } from './web-refusals.js';
 import type { Interval } from '../core/time.js';
 import { isAlive } from './lifetime-rules.js';
-import type { Refused } from '../core/refusals.js';
+import { invalidInput, type Refused } from '../core/refusals.js';
 import type { WebService } from './web-service.js';
 
 /** A page of a user's live sessions, newest first. Walks the user's list and skips what dangles. */

@@ -38,9 +38,6 @@ export const tooManyFlashes = (limit: number): Refused =>
     used: limit,
   });
 
-export const invalidInput = (field: string, problem: string): Refused =>
-  refuse({ code: 'INVALID_INPUT', message: `${field} ${problem}`, retryable: false, field });
-
 export const idTaken = (): Refused =>
   refuse({
     code: 'INVALID_INPUT',

@@ -1,4 +1,5 @@
-import { allEntries, codeOf, granted, openScopeWorld, recordsOf } from './scope-world.js';
+import { codeOf, granted } from '../core/answers.js';
+import { allEntries, openScopeWorld, recordsOf } from './scope-world.js';
 import { describe, expect, it } from 'vitest';
 import { backends } from '../storage/backends.js';
 

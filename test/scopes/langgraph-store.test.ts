@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { granted, openScopeWorld } from './scope-world.js';
+import { granted } from '../core/answers.js';
+import { openScopeWorld } from './scope-world.js';
 import { backends } from '../storage/backends.js';
 import { InvalidNamespaceError } from '@langchain/langgraph-checkpoint';
 import { langGraphStore } from 'ambit/langgraph';

@@ -1,4 +1,5 @@
-import { allEntries, codeOf, granted, openScopeWorld } from './scope-world.js';
+import { codeOf, granted } from '../core/answers.js';
+import { allEntries, openScopeWorld } from './scope-world.js';
 import { compareKeys, encodeKey, keysBelow } from '../../src/core/keys.js';
 import { describe, expect, it } from 'vitest';
 import { textOfParts, textParts, textsFrom } from '../../src/scopes/ordered-text-rules.js';
@@ -89,7 +90,7 @@ it('a name or a key that cannot be kept is refused by name', async () => {
       refusal: { code: 'INVALID_INPUT', field: 'scope' },
     });
     expect(await scopes.persist(bad, 1)).toMatchObject({ refusal: { code: 'INVALID_INPUT', field: 'key' } });
-    expect(await codeOf(scopes.remember('k', 1, { scope: bad }))).toBe('INVALID_INPUT');
+    expect(codeOf(scopes.remember('k', 1, { scope: bad }))).toBe('INVALID_INPUT');
     expect(await codeOf(scopes.dropScope(bad))).toBe('INVALID_INPUT');
   }
   for (const options of [{ scop: 'x' }, { Scope: 'x' }, { ttlMS: 5 }])

@@ -3,7 +3,7 @@ import { encodeKey, type Storage } from 'ambit/storage';
 import { expect, test, vi } from 'vitest';
 import { daemonScope, flowScope, globalScope, openAmbit } from 'ambit';
 import { fakeClock } from 'ambit/testing';
-import { granted } from './scope-world.js';
+import { granted } from '../core/answers.js';
 import { langGraphStore } from 'ambit/langgraph';
 import { memoryStorage } from 'ambit/memory';
 import type { ScopeSettings } from 'ambit';

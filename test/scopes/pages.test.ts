@@ -1,4 +1,5 @@
-import { allEntries, codeOf, granted, openScopeWorld, recordsOf } from './scope-world.js';
+import { codeOf, granted } from '../core/answers.js';
+import { allEntries, openScopeWorld, recordsOf } from './scope-world.js';
 import { describe, expect, it } from 'vitest';
 import type { Backend } from '../storage/backends.js';
 import type { CountRecord } from '../../src/scopes/scope-records.js';
@@ -342,7 +343,7 @@ describe('notes', () => {
     await granted(scopes.remember('c', 2, { scope: 't' }));
     clock.advance(1_000);
     await granted(scopes.remember('d', 1));
-    expect(await codeOf(scopes.remember('d', 'x'.repeat(200)))).toBe('SCOPE_FULL');
+    expect(codeOf(scopes.remember('d', 'x'.repeat(200)))).toBe('SCOPE_FULL');
     expect(scopes.recall('d')).toMatchObject({ entry: { value: 1 } });
     expect(scopes.forget('d')).toMatchObject({ forgotten: true });
     await granted(scopes.remember('d', 'x'.repeat(100)));

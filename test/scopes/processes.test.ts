@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { proofStores, sharedStores } from '../proof/proof-stores.js';
 import { fileURLToPath } from 'node:url';
-import { granted } from './scope-world.js';
+import { granted } from '../core/answers.js';
 import { type Ambit, openAmbit, type ScopeEntry } from 'ambit';
 import { type ProofChild, startChild } from '../proof/proof-processes.js';
 

@@ -1,12 +1,12 @@
-import { afterEach, expect } from 'vitest';
-import type { FakeClock, TestStore } from 'ambit/testing';
+import { type FaceWorld, openFace } from '../engine/face-world.js';
 import type { ScopeEntry, Scopes, ScopeSettings } from '../../src/scopes/scope-types.js';
 import type { Backend } from '../storage/backends.js';
-import { createEngine } from '../../src/engine/create-engine.js';
 import { createScopes } from '../../src/scopes/scopes.js';
 import type { Engine } from '../../src/engine/engine.js';
 import { encodeKey } from '../../src/core/keys.js';
-import type { Refused } from '../../src/core/refusals.js';
+import { expect } from 'vitest';
+import type { FakeClock } from 'ambit/testing';
+import { granted } from '../core/answers.js';
 import type { Storage } from '../../src/storage/storage.js';
 
 /** Scopes over a store of a backend, on a clock that the test moves: that of the store and that of the process. */
@@ -18,68 +18,33 @@ export interface ScopeWorld {
   reopen(): Promise<ScopeWorld>;
 }
 
-const opened: { engine: Engine; store: TestStore; stop: () => void }[] = [];
 let faces = 0;
-
-afterEach(async () => {
-  for (const { engine, store, stop } of opened.splice(0)) {
-    stop();
-    await engine.close();
-    await store.remove?.();
-  }
-});
 
 export async function openScopeWorld(
   backend: Backend,
   settings: ScopeSettings = {},
-  wrapped: (storage: Storage) => Storage = (storage) => storage,
+  wrapped?: (storage: Storage) => Storage,
 ): Promise<ScopeWorld> {
-  const store = await backend.createStore();
-  if (!store.clock) throw new Error(`${backend.name}: tests of rules need a clock of their own`);
-  return worldOf(store, store.clock, settings, wrapped);
-}
-
-async function worldOf(
-  store: TestStore,
-  clock: FakeClock,
-  settings: ScopeSettings,
-  wrapped: (storage: Storage) => Storage,
-): Promise<ScopeWorld> {
-  const storage = wrapped(await store.open());
-  const engine = createEngine(storage, { instanceId: `scopes${faces}` });
-  const { scopes, stop } = createScopes(engine, settings, {
-    faceId: `face${faces++}`,
-    clock: { nowMs: clock, monotonicMs: clock },
-  });
-  opened.push({ engine, store, stop });
-  return {
-    scopes,
-    engine,
-    clock,
-    async reopen() {
-      stop();
-      await engine.close();
-      return worldOf(store, clock, settings, wrapped);
+  const world = await openFace<Scopes>(
+    backend,
+    (engine, clock) => {
+      const { scopes, stop } = createScopes(engine, settings, {
+        faceId: `face${faces++}`,
+        clock: { nowMs: clock, monotonicMs: clock },
+      });
+      return { face: scopes, stop };
     },
-  };
+    wrapped,
+  );
+  return scopeWorld(world);
 }
 
-/** What was granted; a refusal fails the test. */
-export async function granted<T extends { readonly ok: true }>(
-  answer: T | Refused | Promise<T | Refused>,
-): Promise<T> {
-  const settled = await answer;
-  if (!settled.ok) throw new Error(`refused: ${settled.refusal.code}: ${settled.refusal.message}`);
-  return settled;
-}
-
-/** The code of a refusal, or `ok`. */
-export async function codeOf(
-  answer: { readonly ok: true } | Refused | Promise<{ readonly ok: true } | Refused>,
-): Promise<string> {
-  const settled = await answer;
-  return settled.ok ? 'ok' : settled.refusal.code;
-}
+const scopeWorld = (world: FaceWorld<Scopes>): ScopeWorld => ({
+  scopes: world.face,
+  engine: world.engine,
+  clock: world.clock,
+  reopen: async () => scopeWorld(await world.reopen()),
+});
 
 /** All entries of a scope, page by page, as `list` gives them. */
 export async function allEntries(

@@ -1,5 +1,6 @@
 import { backends } from '../storage/backends.js';
-import { codeOf, created, openWorld, terms } from './task-world.js';
+import { codeOf } from '../core/answers.js';
+import { created, openWorld, terms } from './task-world.js';
 import { describe, expect, it } from 'vitest';
 import { dayMs, hourMs, minuteMs } from '../../src/core/time.js';
 import { httpStatusOf } from '../../src/core/refusals.js';

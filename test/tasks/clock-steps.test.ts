@@ -1,4 +1,5 @@
-import { codeOf, terms } from './task-world.js';
+import { codeOf } from '../core/answers.js';
+import { terms } from './task-world.js';
 import { expect, test } from 'vitest';
 import { createEngine } from '../../src/engine/create-engine.js';
 import { createTaskSessions } from '../../src/tasks/task-sessions.js';

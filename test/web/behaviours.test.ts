@@ -1,4 +1,5 @@
-import { begun, codeOf, good, lives, loaded, openWebWorld } from './web-world.js';
+import { codeOf, good } from '../core/answers.js';
+import { begun, lives, loaded, openWebWorld } from './web-world.js';
 import { describe, expect, it } from 'vitest';
 import { dayMs, hourMs, minuteMs, secondMs } from '../../src/core/time.js';
 import { backends } from '../storage/backends.js';

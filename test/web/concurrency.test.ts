@@ -1,4 +1,5 @@
-import { type Anything, begun, codeOf, good, lives, loaded, openWebWorld } from './web-world.js';
+import { codeOf, good } from '../core/answers.js';
+import { type Anything, begun, lives, loaded, openWebWorld } from './web-world.js';
 import { describe, expect, it } from 'vitest';
 import { hourMs, secondMs } from '../../src/core/time.js';
 import { backends, memoryBackend } from '../storage/backends.js';

@@ -1,6 +1,7 @@
 import { type ExpressStoreOptions, expressStore } from 'ambit/express';
 import { afterEach, describe, expect, it } from 'vitest';
-import { good, openWebWorld, type WebWorld } from './web-world.js';
+import { good } from '../core/answers.js';
+import { openWebWorld, type WebWorld } from './web-world.js';
 import { listening, type Visitor, visitor } from './visitor.js';
 import type { Backend } from '../storage/backends.js';
 import { backends, memoryBackend } from '../storage/backends.js';

@@ -1,5 +1,6 @@
 import { backends, sqliteFastBackend } from '../storage/backends.js';
-import { begun, good, openWebWorld } from './web-world.js';
+import { good } from '../core/answers.js';
+import { begun, openWebWorld } from './web-world.js';
 import { expect, test } from 'vitest';
 import { hourMs, minuteMs } from '../../src/core/time.js';
 import { isLongForm, report, sized } from '../proof/figures.js';

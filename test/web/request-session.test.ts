@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { good, openWebWorld, type WebWorld } from './web-world.js';
+import { good } from '../core/answers.js';
+import { openWebWorld, type WebWorld } from './web-world.js';
 import { type CarriedSession, carrySession } from '../../src/web/request-session.js';
 import { checkCookie } from '../../src/web/cookie-rules.js';
 import type { Json } from 'ambit/storage';

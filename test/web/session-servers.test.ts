@@ -1,6 +1,7 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import { backends, memoryBackend } from '../storage/backends.js';
-import { good, openWebWorld, type WebWorld } from './web-world.js';
+import { good } from '../core/answers.js';
+import { openWebWorld, type WebWorld } from './web-world.js';
 import { type ServerKind, serverKinds, type ServerOptions, type SessionServer } from './session-servers.js';
 import { type Visitor, visitor } from './visitor.js';
 import type { Backend } from '../storage/backends.js';
