@@ -99,7 +99,11 @@ export class GroupView<C> implements View {
   }
 
   insert<T>(key: Key<T>, value: T, options?: { readonly expiresAtMs?: number }): void {
-    if (!this.slots.has(key)) this.#add(key, undefined);
+    if (!this.slots.has(key)) {
+      // Where it was deleted a moment ago its mark is still there, and is found when the first try has lost to it.
+      const record = this.#lookup(key)?.record;
+      this.#add(key, record?.value.json === null ? record : undefined);
+    }
     this.#change(key, value, options?.expiresAtMs);
   }
 

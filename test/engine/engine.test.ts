@@ -153,6 +153,29 @@ describe.each([
     expect(await countIn(storage, counter('many 999'))).toBe(999);
   });
 
+  it('inserts under a key that was deleted a moment ago, and not under one that is taken', async () => {
+    const storage = make();
+    const engine = engineOn(storage, options);
+    const insert = (count: number) =>
+      engine.transact([], (view) => {
+        view.insert(counter('a'), { count });
+        return { ok: true as const };
+      });
+    const remove = () =>
+      engine.transact([counter('a')], (view) => {
+        view.delete(counter('a'));
+        return { ok: true as const };
+      });
+    for (let count = 1; count <= 3; count++) {
+      expect(await insert(count)).toEqual({ ok: true });
+      expect(await countIn(storage, counter('a'))).toBe(count);
+      await remove();
+    }
+    await insert(4);
+    expect((await insert(5)).ok).toBe(false);
+    expect(await countIn(storage, counter('a'))).toBe(4);
+  });
+
   it('refuses whatever comes after close', async () => {
     const engine = engineOn(make(), options);
     const accepted = increment(engine, counter('a'));
