@@ -6,6 +6,7 @@ import {
   type LoopStateRecord,
   loopStateKey,
   operationKey,
+  operationsOf,
   type PiecesRef,
   putSession,
   entryKey,
@@ -45,19 +46,26 @@ export interface PlannedAppend {
   readonly firstLoopId: string;
 }
 
+/** An append that was done, and under which id the operations of its session lie. */
+export interface DecidedAppend {
+  readonly ok: true;
+  readonly appended: Appended;
+  readonly operations: string;
+}
+
 /** Adds entries to a session, all or none. */
-export function decideAppend(view: View, now: Interval, plan: PlannedAppend): Appended | Refused {
+export function decideAppend(view: View, now: Interval, plan: PlannedAppend): DecidedAppend | Refused {
   const { sessionId, operation } = plan;
   const found = findLive(view, now, sessionId);
   if (!found && (!plan.create || plan.incarnation !== undefined)) return sessionNotFound(sessionId);
+  if (found && operation) {
+    const done = view.get(operationKey(operationsOf(found), operation.id));
+    if (done && done.sha256 !== operation.sha256) return operationReused();
+    if (done) return answerOf(sessionId, found, done.position, true);
+  }
+  // What was done already is answered as such, whatever became of the session since.
   if (found && plan.incarnation !== undefined && found.incarnation !== plan.incarnation)
     return sessionChanged(sessionId);
-  if (found && operation) {
-    const done = view.get(operationKey(found.incarnation, operation.id));
-    if (done && done.sha256 !== operation.sha256) return operationReused();
-    if (done)
-      return { ok: true, session: sessionOf(sessionId, found), position: done.position, replayed: true };
-  }
   if (plan.expectedRevision !== undefined && plan.expectedRevision !== (found?.revision ?? 0))
     return sessionChanged(sessionId);
 
@@ -85,10 +93,21 @@ export function decideAppend(view: View, now: Interval, plan: PlannedAppend): Ap
   for (const { set } of plan.pieces.values()) view.delete(stagingKey(set));
   if (operation) {
     const done = { schema: schemaVersion, sha256: operation.sha256, position: before.nextPosition };
-    view.insert(operationKey(before.incarnation, operation.id), done, keptUntil(record));
+    view.insert(operationKey(operationsOf(before), operation.id), done, keptUntil(record));
   }
   putSession(view, sessionId, before, record);
-  return { ok: true, session: sessionOf(sessionId, record), position: before.nextPosition };
+  return answerOf(sessionId, record, before.nextPosition, false);
+}
+
+function answerOf(
+  sessionId: string,
+  record: SessionRecord,
+  position: number,
+  replayed: boolean,
+): DecidedAppend {
+  const session = sessionOf(sessionId, record);
+  const appended: Appended = { ok: true, session, position, ...(replayed && { replayed: true as const }) };
+  return { ok: true, appended, operations: operationsOf(record) };
 }
 
 /** What an append comes to, before any of it is written. */

@@ -6,6 +6,7 @@ import {
   indexKeys,
   isLive,
   keptUntil,
+  operationsOf,
   putSession,
   sessionKey,
   sessionOf,
@@ -113,7 +114,9 @@ export function decideDelete(view: View, now: Interval, sessionId: string): { re
   for (const key of indexKeys(sessionId, record)) view.delete(key);
   view.delete(sessionKey(sessionId));
   if (record.parentIdentity !== undefined) view.delete(childKey(record.parentIdentity, sessionId));
-  for (const owner of [record.incarnation, record.identity]) view.insert(droppedKey(owner), schemaVersion);
+  // Operations lie under the identity as long as none were forgotten.
+  for (const owner of new Set([record.incarnation, record.identity, operationsOf(record)]))
+    view.insert(droppedKey(owner), schemaVersion);
   return { ok: true };
 }
 
@@ -134,6 +137,8 @@ export interface PlannedSwitch {
   readonly lastActiveAtMs: number | undefined;
   /** Under which its links to sub-agents were written, for a session that is new. */
   readonly identity: string;
+  /** Where its operations lie from now on, where those before are to be forgotten. */
+  readonly operations: string | undefined;
 }
 
 export function decideSwitch(view: View, now: Interval, plan: PlannedSwitch): Answered | Refused {
@@ -152,10 +157,12 @@ export function decideSwitch(view: View, now: Interval, plan: PlannedSwitch): An
   const { parent } = plan.record;
   const above = parent && findLive(view, now, parent.sessionId);
   const lastActiveAtMs = Math.min(plan.lastActiveAtMs ?? now.earliestMs, now.earliestMs);
+  const operations = plan.operations ?? found?.operations;
   const record: SessionRecord = {
     ...plan.record,
     ...(above && { parentIdentity: above.identity }),
     identity: found?.identity ?? plan.identity,
+    ...(operations !== undefined && { operations }),
     createdAtMs: Math.min(plan.createdAtMs ?? found?.createdAtMs ?? lastActiveAtMs, now.earliestMs),
     lastActiveAtMs,
     indexedAtMs: lastActiveAtMs,
@@ -169,6 +176,9 @@ export function decideSwitch(view: View, now: Interval, plan: PlannedSwitch): An
   }
   if (before) view.insert(droppedKey(before.incarnation), schemaVersion);
   if (found) view.insert(droppedKey(plan.identity), schemaVersion);
+  // The first ones lie where the links to sub-agents do, and stay there until the session is deleted.
+  if (found?.operations !== undefined && found.operations !== operations)
+    view.insert(droppedKey(found.operations), schemaVersion);
   view.delete(staged);
   putSession(view, sessionId, before, record);
   return { ok: true, session: sessionOf(sessionId, record) };

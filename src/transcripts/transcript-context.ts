@@ -1,5 +1,5 @@
 import type { Engine } from '../engine/engine.js';
-import { knownIncarnationsMax } from './transcript-limits.js';
+import { knownOperationsMax } from './transcript-limits.js';
 
 /** What the parts of the face share. */
 export interface TranscriptContext {
@@ -7,24 +7,24 @@ export interface TranscriptContext {
   readonly ephemeralLifetimeMs: number;
   /** An id that nobody ever used. */
   readonly mint: () => string;
-  readonly known: KnownIncarnations;
+  readonly known: KnownOperations;
   /** Deletes in the background what nobody can reach any more. */
   readonly collectSoon: () => void;
 }
 
-/** Incarnations seen lately, so that a call names at once the keys it will touch. A hint: a wrong one costs a look more. */
-export interface KnownIncarnations {
+/** Where the operations of sessions lie, as seen lately, so that a call names at once the keys it will touch. A hint: a wrong one costs a look more. */
+export interface KnownOperations {
   of(sessionId: string): string | undefined;
-  see(sessionId: string, incarnation: string): void;
+  see(sessionId: string, operations: string): void;
 }
 
-export function createKnownIncarnations(): KnownIncarnations {
+export function createKnownOperations(): KnownOperations {
   const known = new Map<string, string>();
   return {
     of: (sessionId) => known.get(sessionId),
-    see(sessionId, incarnation) {
-      if (known.size >= knownIncarnationsMax) known.clear();
-      known.set(sessionId, incarnation);
+    see(sessionId, operations) {
+      if (known.size >= knownOperationsMax) known.clear();
+      known.set(sessionId, operations);
     },
   };
 }

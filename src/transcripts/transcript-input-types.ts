@@ -100,7 +100,8 @@ export interface NewTranscript {
 export interface AppendOptions {
   /**
    * Makes the append repeatable: the same id with the same content is answered without being done again, with other
-   * content it is `INVALID_INPUT`. 1 to 255 characters.
+   * content it is `INVALID_INPUT`. Known until the session is deleted, also where `save` replaced what it holds. 1 to 255
+   * characters.
    */
   readonly operationId?: string;
   /** What the same operation is known by; the entries themselves unless said. */
@@ -210,6 +211,8 @@ export interface TranscriptInput {
 export interface SaveOptions {
   /** Replaces what is there even where somebody wrote since the transcript was loaded. */
   readonly overwrite?: boolean;
+  /** Forgets which operations were done, as a new session knows none: their ids may be used again. */
+  readonly forgetOperations?: boolean;
 }
 
 /** How to import. */

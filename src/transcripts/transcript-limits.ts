@@ -96,8 +96,8 @@ export const listPagesMax = 10;
 /** Levels that JSON may be nested: a recursive reader of it must not run out of stack. */
 export const jsonDepthMax = 500;
 
-/** Incarnations remembered, so that an append with an operation id looks once; past it all are forgotten. */
-export const knownIncarnationsMax = 10_000;
+/** Sessions of which it is remembered where their operations lie, so that an append with an operation id looks once; past it all are forgotten. */
+export const knownOperationsMax = 10_000;
 
 /** How often a session that is changed while it is read is read anew, so that its loops and its entries are of one moment. */
 export const readTriesMax = 3;

@@ -29,7 +29,7 @@ interface Layout {
 export interface SessionRecord extends Layout {
   /** Under which id its content lies. */
   readonly incarnation: string;
-  /** The same for as long as the session is not deleted: under it lie the links to sub-agents. */
+  /** The same for as long as the session is not deleted: under it lie the links to sub-agents and the operations done. */
   readonly identity: string;
   readonly agentId: string;
   readonly formation: SessionFormation;
@@ -37,6 +37,8 @@ export interface SessionRecord extends Layout {
   readonly createdAtMs: number;
   readonly lastActiveAtMs: number;
   readonly expiresAtMs: number | null;
+  /** Under which id its operations lie, where those before were forgotten; else under its identity. */
+  readonly operations?: string;
   /** Its place in the index, at most a second behind `lastActiveAtMs`. */
   readonly indexedAtMs: number;
   readonly parent?: TranscriptParent;
@@ -116,8 +118,9 @@ export const groupKey = (incarnation: string, groupId: string): Key<GroupRecord>
   encodeKey(['transcript-group', incarnation, groupId]);
 export const entryKey = (incarnation: string, position: number): Key<EntryRecord> =>
   encodeKey(['transcript-entry', incarnation, position]);
-export const operationKey = (incarnation: string, operationId: string): Key<OperationRecord> =>
-  encodeKey(['transcript-operation', incarnation, operationId]);
+/** Apart from the content: what was done stays done, also where that is replaced as a whole. */
+export const operationKey = (owner: string, operationId: string): Key<OperationRecord> =>
+  encodeKey(['transcript-operation', owner, operationId]);
 export const childKey = (identity: string, childSessionId: string): Key<ChildRecord> =>
   encodeKey(['transcript-child', identity, childSessionId]);
 export const pieceKey = (set: string, index: number): Key<string> =>
@@ -196,6 +199,9 @@ export function isLive(record: SessionRecord | undefined, now: Interval): record
   return record !== undefined && (record.expiresAtMs === null || now.latestMs < record.expiresAtMs);
 }
 
+/** Under which id the operations lie that were done in a session. */
+export const operationsOf = ({ operations, identity }: SessionRecord): string => operations ?? identity;
+
 /** What a session's records are kept by: those of an ephemeral one go by themselves. */
 export function keptUntil(record: Pick<SessionRecord, 'expiresAtMs'>): { expiresAtMs?: number } {
   return record.expiresAtMs === null ? {} : { expiresAtMs: record.expiresAtMs };
@@ -252,6 +258,7 @@ export function sessionOf(sessionId: string, record: SessionRecord): TranscriptS
     more,
     identity: _i,
     parentIdentity: _p,
+    operations: _o,
     indexedAtMs: _x,
     expiresAtMs,
     currentLoopId,

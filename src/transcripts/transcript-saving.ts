@@ -15,7 +15,7 @@ import {
 import type { ForkOptions, ImportOptions, SaveOptions } from './transcript-input-types.js';
 import { objectOf, onChecked, onlyFields, sessionIdOf } from './input-problem-rules.js';
 import { stage, writePieces } from './large-fields.js';
-import { decideSwitch } from './session-rules.js';
+import { decideSwitch, type PlannedSwitch } from './session-rules.js';
 import { isPhiCore, transcriptOfPhiCore } from './phi-core-rules.js';
 import type { Key } from '../core/keys.js';
 import { load } from './transcript-loading.js';
@@ -32,13 +32,14 @@ export function save(
   options: SaveOptions = {},
 ): Promise<Saved | Refused> {
   return onChecked(
-    () => onlyFields('the options of save', objectOf('options', options), ['overwrite']),
+    () => onlyFields('the options of save', objectOf('options', options), ['overwrite', 'forgetOperations']),
     () =>
       withChecked(context, transcript, (checked) =>
         write(context, checked, {
           replace: true,
           expected: options.overwrite === true ? undefined : checked.loaded,
           lastActiveAtMs: undefined,
+          operations: options.forgetOperations === true ? context.mint() : undefined,
         }),
       ),
   );
@@ -62,6 +63,7 @@ export function importTranscript(
           replace: options.replace === true,
           expected: undefined,
           lastActiveAtMs: checked.lastActiveAtMs,
+          operations: undefined,
         }),
       ),
   );
@@ -110,7 +112,12 @@ export function fork(
         },
       };
       return withChecked(context, copy, (checked) =>
-        write(context, checked, { replace: false, expected: undefined, lastActiveAtMs: undefined }),
+        write(context, checked, {
+          replace: false,
+          expected: undefined,
+          lastActiveAtMs: undefined,
+          operations: undefined,
+        }),
       );
     },
   );
@@ -140,11 +147,7 @@ function lasting(
   return { ...checked, expiresAtMs: checked.expiresAtMs ?? nowMs + ephemeralLifetimeMs };
 }
 
-interface Switching {
-  readonly replace: boolean;
-  readonly expected: CheckedTranscript['loaded'];
-  readonly lastActiveAtMs: number | undefined;
-}
+type Switching = Pick<PlannedSwitch, 'replace' | 'expected' | 'lastActiveAtMs' | 'operations'>;
 
 /** Writes everything under an incarnation that nobody can reach, and switches the session over to it. */
 async function write(
@@ -171,7 +174,6 @@ async function write(
       )
     : written;
   if (!answer.ok) await giveUp(context, incarnation, identity);
-  else context.known.see(sessionId, incarnation);
   context.collectSoon();
   return answer;
 }

@@ -12,6 +12,7 @@ import {
   findLive,
   keptUntil,
   operationKey,
+  operationsOf,
   type PiecesRef,
   sessionKey,
   sessionOf,
@@ -105,8 +106,9 @@ async function appendPlanned(
   const answer = await engine.transact(keysOf(context, plan, pieces.refs), (view, now) =>
     decideAppend(view, now, { ...plan, pieces: pieces.refs }),
   );
-  if (answer.ok) known.see(plan.sessionId, answer.session.incarnation);
-  return answer;
+  if (!answer.ok) return answer;
+  known.see(plan.sessionId, answer.operations);
+  return answer.appended;
 }
 
 /** The keys that an append will touch, as far as they can be known. */
@@ -115,9 +117,9 @@ function keysOf(
   { sessionId, operation }: Omit<PlannedAppend, 'pieces'>,
   pieces: ReadonlyMap<number, PiecesRef>,
 ): Key[] {
-  const incarnation = known.of(sessionId);
+  const operations = known.of(sessionId);
   const keys: Key[] = [sessionKey(sessionId)];
-  if (incarnation !== undefined && operation) keys.push(operationKey(incarnation, operation.id));
+  if (operations !== undefined && operation) keys.push(operationKey(operations, operation.id));
   for (const { set } of pieces.values()) keys.push(stagingKey(set));
   return keys;
 }
@@ -245,7 +247,7 @@ export function findOperation(
       engine.transact([sessionKey(sessionId)], (view, now) => {
         const record = findLive(view, now, sessionId);
         if (!record) return sessionNotFound(sessionId);
-        const done = view.get(operationKey(record.incarnation, operationId));
+        const done = view.get(operationKey(operationsOf(record), operationId));
         if (!done) return { ok: true as const, answer: undefined };
         if (done.sha256 !== sha256) return operationReused();
         const session = sessionOf(sessionId, record);

@@ -1,6 +1,6 @@
 import { checkInactiveMs } from './session-input-rules.js';
 import { createCheckpoints } from './checkpoints.js';
-import { createKnownIncarnations, type TranscriptContext } from './transcript-context.js';
+import { createKnownOperations, type TranscriptContext } from './transcript-context.js';
 import { decideCreated, decideDelete, decideOpenCurrent } from './session-rules.js';
 import {
   ephemeralLifetimeMsDefault,
@@ -138,7 +138,7 @@ function contextOf(engine: Engine, settings: TranscriptSettings): TranscriptCont
     engine: guarded,
     ephemeralLifetimeMs,
     mint: newId,
-    known: createKnownIncarnations(),
+    known: createKnownOperations(),
     collectSoon() {
       // What fails here is tried again by the next sweep.
       collecting ??= collect(guarded)

@@ -129,7 +129,8 @@ class TranscriptAgentsSession implements OpenAiAgentsSession {
     const found = await this.#transcripts.get(this.#sessionId);
     if (!found.ok && found.refusal.code === 'SESSION_NOT_FOUND') return;
     const { currentLoopId: _loop, incarnation: _i, revision: _r, ...session } = granted(found).session;
-    granted(await this.#transcripts.save({ session, loops: [], entries: [] }, { overwrite: true }));
+    const options = { overwrite: true, forgetOperations: true };
+    granted(await this.#transcripts.save({ session, loops: [], entries: [] }, options));
   }
 
   async applyHistoryTransaction({
