@@ -82,6 +82,20 @@ export async function guardServers(name: string): Promise<GuardedServers> {
   };
 }
 
+/** Starts servers under a guard of their own; where they could not be started, nothing of them is left. */
+export async function startGuarded<T>(
+  name: string,
+  start: (guard: GuardedServers) => Promise<T>,
+): Promise<T> {
+  const guard = await guardServers(name);
+  try {
+    return await start(guard);
+  } catch (error) {
+    await guard.stop();
+    throw error;
+  }
+}
+
 /** A port of loopback that was free a moment ago. */
 export async function freePort(): Promise<number> {
   const server = createServer();

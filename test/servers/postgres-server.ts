@@ -4,6 +4,7 @@ import {
   freePort,
   type GuardedServers,
   guardServers,
+  startGuarded,
   type RunningServer,
   type ServerCommand,
   type ServerProcess,
@@ -41,13 +42,7 @@ export const postgresSettings: readonly string[] = [
 export async function startPostgresServer(extraSettings: readonly string[] = []): Promise<PostgresServer> {
   const binaries = findBinaries();
   if (!binaries) return startInDocker(extraSettings);
-  const guard = await guardServers('postgres');
-  try {
-    return await startLocally(guard, binaries, extraSettings);
-  } catch (error) {
-    await guard.stop();
-    throw error;
-  }
+  return startGuarded('postgres', (guard) => startLocally(guard, binaries, extraSettings));
 }
 
 async function startLocally(

@@ -5,7 +5,7 @@ import {
   type PostgresServer,
   postgresSettings,
 } from './postgres-server.js';
-import { freePort, guardServers, type RunningServer } from './guarded-servers.js';
+import { freePort, type RunningServer, startGuarded } from './guarded-servers.js';
 import { chownSync } from 'node:fs';
 import { Client } from 'pg';
 import { join } from 'node:path';
@@ -25,8 +25,7 @@ export interface PostgresStandby extends RunningServer {
 export async function startPostgresStandby(primary: PostgresServer): Promise<PostgresStandby> {
   const binaries = findBinaries();
   if (!binaries) throw new Error('a standby is made of a PostgreSQL that is installed, not of one in docker');
-  const guard = await guardServers('postgres-standby');
-  try {
+  return startGuarded('postgres-standby', async (guard) => {
     const identity = identityForServer();
     if (identity.uid !== undefined && identity.gid !== undefined)
       chownSync(guard.directory, identity.uid, identity.gid);
@@ -68,10 +67,7 @@ export async function startPostgresStandby(primary: PostgresServer): Promise<Pos
       promote: () => asking(url, async (ask) => void (await ask('SELECT pg_promote(true, 60)'))),
       stop: () => guard.stop(),
     };
-  } catch (error) {
-    await guard.stop();
-    throw error;
-  }
+  });
 }
 
 /** Statements over one connection. */

@@ -3,6 +3,7 @@ import {
   freePort,
   type GuardedServers,
   guardServers,
+  startGuarded,
   type RunningServer,
   type ServerProcess,
 } from './guarded-servers.js';
@@ -54,13 +55,7 @@ function findRedis(): string | undefined {
 export async function startRedisServer(options: RedisServerOptions = {}): Promise<RedisServer> {
   const program = options.program ?? findRedis();
   if (!program) return startInDocker(options);
-  const guard = await guardServers('redis');
-  try {
-    return await startIn(guard, program, options);
-  } catch (error) {
-    await guard.stop();
-    throw error;
-  }
+  return startGuarded('redis', (guard) => startIn(guard, program, options));
 }
 
 async function startIn(
