@@ -1,5 +1,6 @@
 import {
   groupKey,
+  isStaged,
   keptUntil,
   type LoopRecord,
   loopKey,
@@ -22,6 +23,7 @@ import {
   operationReused,
   sessionChanged,
   sessionNotFound,
+  tookTooLong,
 } from './transcript-refusals.js';
 import type { Planned, PlannedEntry, PlannedLoop, PlannedLoopUpdate } from './entry-input-rules.js';
 import { addUsage } from './input-problem-rules.js';
@@ -69,6 +71,7 @@ export function decideAppend(view: View, now: Interval, plan: PlannedAppend): De
   if (plan.expectedRevision !== undefined && plan.expectedRevision !== (found?.revision ?? 0))
     return sessionChanged(sessionId);
 
+  if ([...plan.pieces.values()].some(({ set }) => !isStaged(view, set))) return tookTooLong();
   const created = found || !plan.create ? undefined : decideCreate(view, now, plan.create);
   if (created && !created.ok) return created;
   const before = found ?? created?.record;

@@ -1,7 +1,8 @@
-import { type PiecesRef, pieceKey, stagingKey } from './transcript-records.js';
+import { isStaged, type PiecesRef, pieceKey, stagingKey } from './transcript-records.js';
 import { pieceCharsMax, piecesAtOnce, unfinishedForMs } from './transcript-limits.js';
 import type { Engine } from '../engine/engine.js';
 import type { Refused } from '../core/refusals.js';
+import { tookTooLong } from './transcript-refusals.js';
 import type { TranscriptContext } from './transcript-context.js';
 
 /**
@@ -15,24 +16,25 @@ export async function writePieces(
 ): Promise<{ readonly ok: true; readonly ref: PiecesRef } | Refused> {
   const text = JSON.stringify(content);
   const ref: PiecesRef = { set: mint(), count: Math.ceil(text.length / pieceCharsMax) };
-  const staged = await stage(engine, ref.set);
+  const staged = await stage(engine, [ref.set]);
   if (!staged.ok) return staged;
   for (let index = 0; index < ref.count; index++) {
     const piece = text.slice(index * pieceCharsMax, (index + 1) * pieceCharsMax);
     const key = pieceKey(ref.set, index);
-    const done = await engine.transact([], (view) => {
+    const done = await engine.transact<{ readonly ok: true } | Refused>([stagingKey(ref.set)], (view) => {
+      if (!isStaged(view, ref.set)) return tookTooLong();
       view.insert(key, piece, kept);
-      return { ok: true as const };
+      return { ok: true };
     });
     if (!done.ok) return done;
   }
   return { ok: true, ref };
 }
 
-/** Says that an owner's records are being written, so that they are collected if that never ends. */
-export function stage(engine: Engine, owner: string): Promise<{ readonly ok: true } | Refused> {
+/** Says that owners' records are being written, so that they are collected if that never ends. */
+export function stage(engine: Engine, owners: readonly string[]): Promise<{ readonly ok: true } | Refused> {
   return engine.transact([], (view, now) => {
-    view.insert(stagingKey(owner), now.latestMs + unfinishedForMs);
+    for (const owner of owners) view.insert(stagingKey(owner), now.latestMs + unfinishedForMs);
     return { ok: true as const };
   });
 }

@@ -5,6 +5,7 @@ import {
   findLive,
   indexKeys,
   isLive,
+  isStaged,
   keptUntil,
   operationsOf,
   putSession,
@@ -151,9 +152,8 @@ export function decideSwitch(view: View, now: Interval, plan: PlannedSwitch): An
     (found?.incarnation !== expected.incarnation || (expected.revision ?? found.revision) !== found.revision)
   )
     return found ? sessionChanged(sessionId) : sessionNotFound(sessionId);
-  const staged = stagingKey(plan.record.incarnation);
-  // A sweep took it for left behind.
-  if (view.get(staged) === undefined) return tookTooLong(sessionId);
+  const { incarnation } = plan.record;
+  if (!isStaged(view, incarnation)) return tookTooLong();
   const { parent } = plan.record;
   const above = parent && findLive(view, now, parent.sessionId);
   const lastActiveAtMs = Math.min(plan.lastActiveAtMs ?? now.earliestMs, now.earliestMs);
@@ -179,7 +179,7 @@ export function decideSwitch(view: View, now: Interval, plan: PlannedSwitch): An
   // The first ones lie where the links to sub-agents do, and stay there until the session is deleted.
   if (found?.operations !== undefined && found.operations !== operations)
     view.insert(droppedKey(found.operations), schemaVersion);
-  view.delete(staged);
+  for (const owner of [incarnation, plan.identity]) view.delete(stagingKey(owner));
   putSession(view, sessionId, before, record);
   return { ok: true, session: sessionOf(sessionId, record) };
 }

@@ -202,6 +202,12 @@ export function isLive(record: SessionRecord | undefined, now: Interval): record
 /** Under which id the operations lie that were done in a session. */
 export const operationsOf = ({ operations, identity }: SessionRecord): string => operations ?? identity;
 
+/**
+ * Whether an owner's records are still waited for. Once they are not they are being deleted: whoever writes on would leave
+ * behind what nobody collects, and whoever refers to them a hole.
+ */
+export const isStaged = (view: View, owner: string): boolean => view.get(stagingKey(owner)) !== undefined;
+
 /** What a session's records are kept by: those of an ephemeral one go by themselves. */
 export function keptUntil(record: Pick<SessionRecord, 'expiresAtMs'>): { expiresAtMs?: number } {
   return record.expiresAtMs === null ? {} : { expiresAtMs: record.expiresAtMs };

@@ -44,10 +44,11 @@ export function operationReused(): Refused {
   );
 }
 
-export function tookTooLong(sessionId: string): Refused {
+/** What was written so far is being deleted, as if its writer had died. */
+export function tookTooLong(): Refused {
   return refuse({
     code: 'SESSION_CHANGED',
-    message: `the transcript ${quoted(sessionId)} took longer than an hour to be written, and was given up; write it again`,
+    message: 'writing took longer than an hour, and was given up: nothing of it is there; write it again',
     retryable: true,
     retryAfterMs: 0,
   });

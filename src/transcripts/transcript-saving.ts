@@ -6,6 +6,7 @@ import {
   droppedKey,
   entryKey,
   groupKey,
+  isStaged,
   loopKey,
   loopStateKey,
   type PiecesRef,
@@ -20,6 +21,7 @@ import { isPhiCore, transcriptOfPhiCore } from './phi-core-rules.js';
 import type { Key } from '../core/keys.js';
 import { load } from './transcript-loading.js';
 import type { Refused } from '../core/refusals.js';
+import { tookTooLong } from './transcript-refusals.js';
 import type { TranscriptContext } from './transcript-context.js';
 import type { TranscriptSession } from './transcript-types.js';
 
@@ -159,11 +161,12 @@ async function write(
   const { sessionId, session, createdAtMs } = checked;
   const incarnation = mint();
   const identity = mint();
-  const staged = await stage(engine, incarnation);
+  const owners = [incarnation, identity];
+  const staged = await stage(engine, owners);
   if (!staged.ok) return staged;
   const written = await writeContent(context, checked, incarnation, identity);
   const answer = written.ok
-    ? await engine.transact([sessionKey(sessionId), stagingKey(incarnation)], (view, now) =>
+    ? await engine.transact([sessionKey(sessionId), ...owners.map(stagingKey)], (view, now) =>
         decideSwitch(view, now, {
           sessionId,
           record: { ...session, incarnation, expiresAtMs: checked.expiresAtMs ?? null },
@@ -173,18 +176,20 @@ async function write(
         }),
       )
     : written;
-  if (!answer.ok) await giveUp(context, incarnation, identity);
+  if (!answer.ok) await giveUp(context, owners);
   context.collectSoon();
   return answer;
 }
 
 /** What was written will not be switched over to. Where this fails as well, it is collected an hour later. */
-async function giveUp({ engine }: TranscriptContext, incarnation: string, identity: string): Promise<void> {
-  await engine.transact([stagingKey(incarnation)], (view) => {
-    // Not there: it was switched over to after all, by a call whose answer was lost.
-    if (view.get(stagingKey(incarnation)) === undefined) return { ok: true as const };
-    view.delete(stagingKey(incarnation));
-    for (const owner of [incarnation, identity]) view.insert(droppedKey(owner), schemaVersion);
+async function giveUp({ engine }: TranscriptContext, owners: readonly string[]): Promise<void> {
+  await engine.transact(owners.map(stagingKey), (view) => {
+    for (const owner of owners) {
+      // Not there: it was switched over to after all, by a call whose answer was lost, or it was given up already.
+      if (!isStaged(view, owner)) continue;
+      view.delete(stagingKey(owner));
+      view.insert(droppedKey(owner), schemaVersion);
+    }
     return { ok: true as const };
   });
 }
@@ -206,7 +211,9 @@ async function writeContent(
   const flush = async (): Promise<{ readonly ok: true } | Refused> => {
     const { puts, sets } = batch;
     batch = { puts: [], sets: [], bytes: 0 };
-    return context.engine.transact<{ readonly ok: true } | Refused>(sets.map(stagingKey), (view) => {
+    const staged = [incarnation, identity, ...sets];
+    return context.engine.transact<{ readonly ok: true } | Refused>(staged.map(stagingKey), (view) => {
+      if (staged.some((owner) => !isStaged(view, owner))) return tookTooLong();
       for (const { key, value } of puts) view.insert(key, value, kept);
       for (const set of sets) view.delete(stagingKey(set));
       return { ok: true };
