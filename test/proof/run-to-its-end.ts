@@ -16,7 +16,7 @@ export interface ProgramRun {
 const endings = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 
 /** Until then whoever was asked to end may do so by itself; a test run that goes on would keep its machine busy. */
-const askedMsMax = 3_000;
+const askedMsMax = 2_000;
 /** Guards give their servers five seconds to end; without a bound one that hangs would keep `prove` from ending. */
 const killedMsMax = 10_000;
 
