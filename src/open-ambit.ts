@@ -4,6 +4,7 @@ import type { Scopes, ScopeSettings } from './scopes/scope-types.js';
 import type { TaskSessions, TaskSettings } from './tasks/task-types.js';
 import type { WebSessions, WebSettings } from './web/web-types.js';
 import { AmbitError } from './core/errors.js';
+import { copyMarkKey, unfinishedCopy } from './core/copy-mark.js';
 import { createEngine } from './engine/create-engine.js';
 import { dayMs } from './core/time.js';
 import { createSessionMirror } from './mirror/session-mirror.js';
@@ -68,7 +69,8 @@ const owned = new WeakSet<Storage>();
 /**
  * Opens Ambit over a store.
  *
- * @throws AmbitError `INVALID_INPUT` for a wrong URL or setting, `DURABILITY_TOO_WEAK`, and what opening the store throws
+ * @throws AmbitError `INVALID_INPUT` for a wrong URL or setting, `DURABILITY_TOO_WEAK`, `COPY_UNFINISHED` for the target of a
+ * copy that is still under way or was stopped, and what opening the store throws
  * @example
  * ```ts
  * import { openAmbit } from 'ambit';
@@ -101,6 +103,8 @@ export async function openAmbit(options: AmbitOptions): Promise<Ambit> {
   try {
     const isMemory = byUrl && storage.capabilities.name === 'memory';
     assertDurability(storage, options.durability ?? (isMemory ? 'none' : 'power'));
+    const unfinished = unfinishedCopy((await storage.read([copyMarkKey])).records[0]);
+    if (unfinished) throw unfinished;
     const { cacheBytesMax } = options;
     const directory = mirrorDirectoryOf(options);
     const mirror = directory === undefined ? undefined : createSessionMirror(directory);

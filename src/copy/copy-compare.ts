@@ -1,60 +1,106 @@
-import { isMeant, walk } from './copy-walk.js';
-import { compareKeys, type Key, type Storage, type StoredRecord } from '../storage/storage.js';
+import { AmbitError, compareKeys, type Key, type Storage, type StoredRecord } from '../storage/storage.js';
+import { isDeleted, isMeant, pages } from './copy-walk.js';
+import { copyMarkKey } from '../core/copy-mark.js';
+import { WrittenSum } from './written-sum.js';
 
-/** A key that is not the same in both stores, and what lies under it in each. */
+/** A key that is not the same in both stores, and which version lies under it in the target. */
 export interface Difference {
   readonly key: Key;
-  readonly wanted: StoredRecord | undefined;
-  readonly found: StoredRecord | undefined;
+  readonly found: string | undefined;
 }
 
+/** What a walk of two stores side by side found. */
+export interface Comparison {
+  /** Records of the source that mean something. */
+  readonly records: number;
+  readonly differences: number;
+  /** The first `differencesNotedMax` of them. */
+  readonly noted: readonly Difference[];
+  /** Of all records of the target, so that those of somebody else are noticed. */
+  readonly sum: WrittenSum;
+}
+
+/** Kept in memory until they are mended: some tens of megabytes. Where there are more, all is compared again. */
+const differencesNotedMax = 100_000;
+
 /**
- * Walks two stores side by side.
+ * Compares two stores.
  *
- * @param onCompared is told of every page how many records of the source were compared by then
+ * @param onCompared is told now and then how many records of the source were compared by then
+ * @throws AmbitError `STORE_CORRUPT` for a record that is another under the same version
  */
-export async function* differences(
+export async function compareStores(
   from: Storage,
   to: Storage,
   onCompared: (records: number) => void,
-): AsyncGenerator<Difference, void, undefined> {
+): Promise<Comparison> {
   const [source, target] = [oneByOne(from), oneByOne(to)];
-  let compared = 0;
+  const sum = new WrittenSum();
+  const noted: Difference[] = [];
+  let [records, differences] = [0, 0];
   let [wanted, found] = [await source.next(), await target.next()];
   while (!wanted.done || !found.done) {
-    const order = wanted.done ? 1 : found.done ? -1 : compareKeys(wanted.value.key, found.value.key);
-    const [one, other] = [order <= 0 ? wanted.value : undefined, order >= 0 ? found.value : undefined];
-    if (!isSame(one ?? undefined, other ?? undefined)) {
-      const key = (one ?? other)?.key as Key;
-      const difference = { key, wanted: one ?? undefined, found: other ?? undefined };
-      if (!(await expiredMeanwhile(from, to, difference))) yield difference;
+    const order = wanted.done
+      ? 1
+      : found.done
+        ? -1
+        : compareKeys(wanted.value.record.key, found.value.record.key);
+    const one = order <= 0 && !wanted.done ? wanted.value : undefined;
+    const other = order >= 0 && !found.done ? found.value : undefined;
+    if (other) sum.add(other.record);
+    if (one?.isMeant && ++records % 1_000 === 0) onCompared(records);
+    if (await differ(from, to, one, other)) {
+      differences++;
+      const key = (one ?? other)?.record.key as Key;
+      if (noted.length < differencesNotedMax) noted.push({ key, found: other?.record.version });
     }
-    if (order <= 0) {
-      if (++compared % 1_000 === 0) onCompared(compared);
-      wanted = await source.next();
-    }
-    if (order >= 0) found = await target.next();
+    if (one) wanted = await source.next();
+    if (other) found = await target.next();
   }
-  onCompared(compared);
+  onCompared(records);
+  return { records, differences, noted, sum };
 }
 
-async function* oneByOne(storage: Storage): AsyncGenerator<StoredRecord, void, undefined> {
-  for await (const page of walk(storage)) yield* page;
+interface Found {
+  readonly record: StoredRecord;
+  /** Whether it had not expired when its page was read. */
+  readonly isMeant: boolean;
 }
 
-function isSame(one: StoredRecord | undefined, other: StoredRecord | undefined): boolean {
-  if (one === undefined || other === undefined) return one === other;
-  return (
-    one.version === other.version &&
-    one.expiresAtMs === other.expiresAtMs &&
-    one.value.text === other.value.text
-  );
+/** What expired is walked as well: physically there, it is in the way of a record that is to be written. */
+async function* oneByOne(storage: Storage): AsyncGenerator<Found, void, undefined> {
+  for await (const { records, nowMs } of pages(storage)) {
+    for (const record of records) {
+      if (record.key !== copyMarkKey && !isDeleted(record.value))
+        yield { record, isMeant: isMeant(record, nowMs) };
+    }
+  }
 }
 
-/** A record that expired between the walk of one store and of the other is missing in one of them, and means nothing. */
-async function expiredMeanwhile(from: Storage, to: Storage, { wanted, found }: Difference): Promise<boolean> {
-  const record = wanted ?? found;
-  if (record?.expiresAtMs === undefined || (wanted && found)) return false;
+async function differ(
+  from: Storage,
+  to: Storage,
+  wanted: Found | undefined,
+  found: Found | undefined,
+): Promise<boolean> {
+  if (!wanted?.isMeant && !found?.isMeant) return false;
+  if (wanted && found && wanted.record.version === found.record.version) {
+    assertSame(wanted.record, found.record);
+    return false;
+  }
+  if (wanted?.isMeant && found) return true;
+  // A record that expired between the walk of one store and of the other means nothing.
+  const { record } = (wanted?.isMeant ? wanted : found) as Found;
+  if (record.expiresAtMs === undefined) return true;
   const answers = await Promise.all([from.read([]), to.read([])]);
-  return answers.some(({ nowMs }) => !isMeant(record, nowMs));
+  return answers.every(({ nowMs }) => isMeant(record, nowMs));
+}
+
+/** A version is never used twice, so nobody changed it: one of the stores does not give back what was written. */
+function assertSame(wanted: StoredRecord, found: StoredRecord): void {
+  if (wanted.expiresAtMs === found.expiresAtMs && wanted.value.text === found.value.text) return;
+  throw new AmbitError(
+    'STORE_CORRUPT',
+    `copy: the record ${JSON.stringify(wanted.key.slice(0, 80))} is not the same in both stores, though nobody changed it; one of them does not give back what was written: delete the target, examine both with ambit doctor, and copy again`,
+  );
 }

@@ -5,11 +5,13 @@ import {
   type Storage,
   type StoredRecord,
 } from '../storage/storage.js';
-import { CopyTarget } from './copy-target.js';
-import { differences } from './copy-compare.js';
+import { type Comparison, compareStores, type Difference } from './copy-compare.js';
+import { copyMarkKey, unfinishedCopy } from '../core/copy-mark.js';
+import { CopyTarget, type Mend } from './copy-target.js';
+import { isMeant, walk } from './copy-walk.js';
+import { parseStorageUrl, redactStorageUrl } from '../core/storage-url.js';
 import { openStorage } from '../open-storage.js';
-import { redactStorageUrl } from '../core/storage-url.js';
-import { walk } from './copy-walk.js';
+import { resolve } from 'node:path';
 
 /** Where a copy stands. */
 export interface CopyProgress {
@@ -48,13 +50,20 @@ const chunkCharsMax = groupBytesMax / 6;
 /** A source that still changes after so many comparisons is in use. */
 const comparisonsMax = 3;
 
+/** Records that are read and written at once where stores differ: of the largest, more than these fill no small memory. */
+const mendedAtOnce = 20;
+
 /**
  * Copies a store into another one, of any backend: every record with its version and expiry, so that sessions, counters and
  * revocations go on where they were. Stopped at any moment, it goes on where it was when it is called again. In the end all
  * records of both stores are compared. What has expired is left behind.
  *
+ * Until it is finished, `openAmbit` refuses the target. Who had it open before can still write to it: that is noticed, nothing of
+ * it is deleted or written over, and the copy is refused.
+ *
  * @throws AmbitError `INVALID_INPUT` for a target that is in use or holds something else, or a source that somebody writes
- * to; and what opening a store throws. A store that does not answer: `STORAGE_UNAVAILABLE`
+ * to; `COPY_UNFINISHED` for a source that is itself the target of an unfinished copy; `STORE_CORRUPT` where one of the two
+ * does not give back what was written; and what opening a store throws. A store that does not answer: `STORAGE_UNAVAILABLE`
  * @example
  * ```ts
  * import { copyStore } from 'ambit';
@@ -75,19 +84,32 @@ export async function copyStore(options: CopyOptions): Promise<CopyReport> {
   };
   try {
     const source = await open(from);
-    const name = typeof from === 'string' ? redactStorageUrl(from) : `a store (${source.capabilities.name})`;
+    const name = typeof from === 'string' ? nameOf(from) : `a store (${source.capabilities.name})`;
     return await copyInto(source, await open(to), name, options.onProgress ?? (() => {}));
   } finally {
     for (const storage of opened) await storage.close();
   }
 }
 
+/** A store by a name that is the same from every directory, and shows no secret. */
+function nameOf(url: string): string {
+  const location = parseStorageUrl(url);
+  return redactStorageUrl(
+    location.kind === 'sqlite' || location.kind === 'file'
+      ? `${location.kind}:${resolve(location.path)}`
+      : url,
+  );
+}
+
+type OnProgress = (progress: CopyProgress) => void;
+
 async function copyInto(
   from: Storage,
   to: Storage,
   name: string,
-  onProgress: (progress: CopyProgress) => void,
+  onProgress: OnProgress,
 ): Promise<CopyReport> {
+  await assertWhole(from);
   const target = await CopyTarget.take(to, name);
   const { resumed, after } = target;
   let total = 0;
@@ -105,37 +127,75 @@ async function copyInto(
       onProgress({ step: 'copying', done: before + copied, total: Math.max(total, before + copied) });
     }
   }
+  const onCompared = (done: number): void =>
+    onProgress({ step: 'verifying', done, total: Math.max(total, done) });
+  const { records, mended } = await makeEqual(from, to, target, onCompared);
+  // It may have become a target meanwhile, and this copy one of a part of it.
+  await assertWhole(from);
+  await target.finish();
+  return { records, copied, mended, resumed };
+}
+
+async function assertWhole(from: Storage): Promise<void> {
+  const { records } = await from.read([copyMarkKey]);
+  const unfinished = unfinishedCopy(records[0]);
+  if (unfinished) throw unfinished;
+}
+
+/** Compares both, and copies again what had changed in the source, until nothing has. */
+async function makeEqual(
+  from: Storage,
+  to: Storage,
+  target: CopyTarget,
+  onCompared: (records: number) => void,
+): Promise<{ records: number; mended: number }> {
   let mended = 0;
-  for (let comparison = 1; ; comparison++) {
-    let found = 0;
-    let compared = 0;
-    const onCompared = (done: number): void => {
-      compared = done;
-      onProgress({ step: 'verifying', done, total: Math.max(total, done) });
-    };
-    for await (const { key, wanted, found: lies } of differences(from, to, onCompared)) {
-      await target.mend(key, wanted, lies);
-      found++;
-    }
-    if (found === 0) {
-      await target.finish();
-      return { records: compared, copied, mended, resumed };
-    }
-    mended += found;
-    if (comparison === comparisonsMax) {
+  let least = Number.POSITIVE_INFINITY;
+  for (let comparisons = 1; ;) {
+    const comparison: Comparison = await compareStores(from, to, onCompared);
+    // Before anything is mended: what somebody else wrote looks like what was deleted in the source.
+    target.assertOwn(comparison.sum);
+    const { records, differences, noted } = comparison;
+    if (differences === 0) return { records, mended };
+    for (let index = 0; index < noted.length; index += mendedAtOnce)
+      mended += await mend(from, target, noted.slice(index, index + mendedAtOnce));
+    if (comparisons === comparisonsMax) {
       throw new AmbitError(
         'INVALID_INPUT',
-        `copy: ${found} records of the source changed again while they were compared; end what writes to it, and copy again`,
+        `copy: ${differences} records of the source changed again while they were compared; end what writes to it, and copy again`,
       );
     }
+    // More than can be noted at once are mended in several goes, as long as they become fewer.
+    if (noted.length === differences || differences >= least) comparisons++;
+    least = Math.min(least, differences);
   }
+}
+
+/** Makes keys of the target what they are in the source by now; answers how many. */
+async function mend(from: Storage, target: CopyTarget, different: readonly Difference[]): Promise<number> {
+  const { records, nowMs } = await from.read(different.map(({ key }) => key));
+  let mends: Mend[] = [];
+  let chars = 0;
+  for (const [index, { key, found }] of different.entries()) {
+    const record = records[index];
+    const wanted = record && isMeant(record, nowMs) ? record : undefined;
+    const more = wanted ? charsOf(wanted) : 0;
+    if (mends.length > 0 && chars + more > chunkCharsMax) {
+      await target.mend(mends);
+      [mends, chars] = [[], 0];
+    }
+    mends.push({ key, wanted, found });
+    chars += more;
+  }
+  await target.mend(mends);
+  return different.length;
 }
 
 function* chunksOf(page: readonly StoredRecord[]): Generator<readonly StoredRecord[]> {
   let chunk: StoredRecord[] = [];
   let chars = 0;
   for (const record of page) {
-    const more = record.key.length + record.value.text.length;
+    const more = charsOf(record);
     if (chunk.length > 0 && chars + more > chunkCharsMax) {
       yield chunk;
       [chunk, chars] = [[], 0];
@@ -144,4 +204,8 @@ function* chunksOf(page: readonly StoredRecord[]): Generator<readonly StoredReco
     chars += more;
   }
   if (chunk.length > 0) yield chunk;
+}
+
+function charsOf({ key, value }: StoredRecord): number {
+  return key.length + value.text.length;
 }

@@ -1,14 +1,5 @@
-import {
-  encodeKey,
-  type Key,
-  type RangeAnswer,
-  type Storage,
-  type StoredRecord,
-  type Value,
-} from '../storage/storage.js';
-
-/** What an unfinished copy keeps in its target, and the only key of it that is not the source's. */
-export const copyMarkKey: Key = encodeKey(['ambit-copy']);
+import type { Key, RangeAnswer, Storage, StoredRecord, Value } from '../storage/storage.js';
+import { copyMarkKey } from '../core/copy-mark.js';
 
 /** Bytes of a page, about: a page of the largest values at the usual count would be 250 MiB. */
 const pageCharsWanted = 2 * 1_048_576;

@@ -7,6 +7,7 @@
  * - `STORE_CORRUPT` what was read was not written by Ambit
  * - `STORE_SCHEMA_TOO_NEW` a newer Ambit wrote the store
  * - `STORE_UNSUPPORTED` the database behind the store is of a kind or version Ambit does not trust
+ * - `COPY_UNFINISHED` the store is the target of a copy that is not finished
  * - `DURABILITY_TOO_WEAK` the store gives less than was asked for
  * - `MISSING_DEPENDENCY` a client library is not installed
  */
@@ -17,6 +18,7 @@ export type AmbitErrorCode =
   | 'STORE_CORRUPT'
   | 'STORE_SCHEMA_TOO_NEW'
   | 'STORE_UNSUPPORTED'
+  | 'COPY_UNFINISHED'
   | 'DURABILITY_TOO_WEAK'
   | 'MISSING_DEPENDENCY';
 

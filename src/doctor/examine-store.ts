@@ -1,11 +1,12 @@
 import { AmbitError, type Durability, type Storage, type StorageDescription } from '../storage/storage.js';
 import { type ExactnessResult, testExactness } from './exactness-test.js';
 import { parseStorageUrl, redactStorageUrl, type StorageLocation } from '../core/storage-url.js';
+import { copyMarkKey, unfinishedCopy } from '../core/copy-mark.js';
 import { openStorage } from '../open-storage.js';
 
 /** One thing that was looked at. */
 export interface StoreCheck {
-  readonly name: 'reachable' | 'durability' | 'settings' | 'clock' | 'exactness';
+  readonly name: 'reachable' | 'copy' | 'durability' | 'settings' | 'clock' | 'exactness';
   /** `warning`: it holds what it promises, but there is something to know. */
   readonly status: 'ok' | 'warning' | 'failed';
   /** One line for a person. */
@@ -49,7 +50,8 @@ const openingsAtOnce = 4;
 /**
  * Examines a store: can it be reached, what does an acknowledged call survive, how is it set, what does its clock say,
  * and does it count exactly when several openings hammer one session. What the last of these writes is deleted again. A
- * store that is not there yet is created, as by `openAmbit`.
+ * store that is not there yet is created, as by `openAmbit`. The target of a copy that is not finished fails `copy`, and is not
+ * written to.
  *
  * What is wrong with the store is in the report.
  *
@@ -109,6 +111,8 @@ async function examineOpened(
     const schema = description?.schemaVersion === undefined ? '' : `, schema ${description.schemaVersion}`;
     return { name: 'reachable', status: 'ok', message: `${server}${schema}` };
   });
+  const unfinished = await unfinishedOf(storage);
+  if (unfinished !== undefined) checks.push({ name: 'copy', status: 'failed', message: unfinished });
   checks.push(durabilityCheck(durability, location));
   if (report.description) checks.push(settingsCheck(report.description));
   await examine('clock', async () => {
@@ -116,12 +120,23 @@ async function examineOpened(
     report = { ...report, clock };
     return clockCheck(clock);
   });
+  // The test writes, and the copy would take that for somebody else's.
+  if (unfinished !== undefined) return { ...report, checks };
   await examine('exactness', async () => {
     const exactness = await exactnessOf(storage, url, hammerMs);
     report = { ...report, exactness };
     return exactnessCheck(exactness);
   });
   return { ...report, checks };
+}
+
+/** A store that does not answer fails the other checks. */
+async function unfinishedOf(storage: Storage): Promise<string | undefined> {
+  try {
+    return unfinishedCopy((await storage.read([copyMarkKey])).records[0])?.message;
+  } catch {
+    return undefined;
+  }
 }
 
 /** What an acknowledged call survives, in plain words. */

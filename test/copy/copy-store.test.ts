@@ -11,7 +11,8 @@ import {
   type Write,
 } from 'ambit/storage';
 import { isLongForm, report } from '../proof/figures.js';
-import type { TestStore } from 'ambit/testing';
+import { fakeClock, type TestStore } from 'ambit/testing';
+import { memoryStorage } from 'ambit/memory';
 
 const count = isLongForm ? 100_000 : 700;
 const remove: (() => unknown)[] = [];
@@ -229,5 +230,75 @@ describe('a copy', () => {
     };
     expect(await copyStore({ from, to: losing })).toMatchObject({ records: 300, copied: 300, mended: 0 });
     expect(await allOf(to)).toEqual(await allOf(from));
+  });
+});
+
+describe('a copy that goes on much later', () => {
+  test('renews what had expired in the target, and leaves what expired in both', async () => {
+    const clock = fakeClock();
+    const [from, to] = [memoryStorage({ clock }), memoryStorage({ clock })];
+    const at = (index: number, version: string, expected: string | null, forMs: number): Write => ({
+      kind: 'put',
+      key: encodeKey(['n', index]),
+      expected,
+      version,
+      value: Value.of('x'.repeat(20_000)),
+      expiresAtMs: clock() + forMs,
+    });
+    const writes = Array.from({ length: 100 }, (_, index) => at(index, `old.${index}`, null, 60_000));
+    await from.commit([{ writes }]);
+    await expect(copyStore({ from, to: stoppingAfter(to, 2) })).rejects.toThrow('stopped');
+    clock.advance(50_000);
+    await from.commit([{ writes: [at(0, 'new.0', 'old.0', 60_000), at(1, 'new.1', 'old.1', 60_000)] }]);
+    clock.advance(20_000);
+    expect(await copyStore({ from, to })).toMatchObject({ records: 2, copied: 0, mended: 2, resumed: true });
+    const versions = (await allOf(to)).map((record) => (record as [Key, string])[1]);
+    expect(versions.filter((version) => version.startsWith('new'))).toEqual(['new.0', 'new.1']);
+  });
+
+  test('mends every kind of difference', async () => {
+    const [from, to] = [memoryStorage(), memoryStorage()];
+    await fill(from);
+    await expect(copyStore({ from, to: stoppingAfter(to, 3) })).rejects.toThrow('stopped');
+    const { records } = await from.range({ start: '' as Key, end: '%' as Key, limit: 1_000 });
+    for (const [index, { key, version }] of records.entries()) {
+      const put = { kind: 'put', value: Value.of('changed'), version: `changed.${index}` } as const;
+      if (index % 3 === 0) await from.commit([{ writes: [{ kind: 'delete', key, expected: version }] }]);
+      if (index % 3 === 1) await from.commit([{ writes: [{ ...put, key, expected: version }] }]);
+      const fresh = encodeKey(['m', index]);
+      if (index % 3 === 2) await from.commit([{ writes: [{ ...put, key: fresh, expected: null }] }]);
+    }
+    const done = await copyStore({ from, to });
+    expect(done.mended).toBeGreaterThan(200);
+    expect(await allOf(to)).toEqual(await allOf(from));
+  });
+});
+
+describe.each(backends)('what is not given back as it was written is noticed: $name', (backend) => {
+  test.each(['value', 'expiry'])('%s', async (what) => {
+    const from = (await storeOf(backend)).storage;
+    const to = (await storeOf(backend)).storage;
+    await fill(from, 300);
+    const { nowMs } = await from.read([]);
+    const { key } = recordOf(200, nowMs);
+    const forgetful: Storage = {
+      ...to,
+      capabilities: to.capabilities,
+      commit: (transactions) =>
+        to.commit(
+          transactions.map((transaction) => ({
+            ...transaction,
+            writes: transaction.writes.map((write) => {
+              if (write.key !== key || write.kind !== 'put') return write;
+              if (what === 'value') return { ...write, value: Value.fromText(`${write.value.text} `) };
+              return { ...write, expiresAtMs: (write.expiresAtMs ?? nowMs) + 7_200_000 };
+            }),
+          })),
+        ),
+    };
+    await expect(copyStore({ from, to: forgetful })).rejects.toMatchObject({
+      code: 'STORE_CORRUPT',
+      message: expect.stringContaining('does not give back what was written'),
+    });
   });
 });

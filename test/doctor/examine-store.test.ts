@@ -1,7 +1,9 @@
-import { examineStore, openAmbit } from 'ambit';
+import { copyStore, examineStore, openAmbit } from 'ambit';
 import { expect, onTestFinished, test } from 'vitest';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { sqliteStorage } from 'ambit/sqlite';
+import type { Storage } from 'ambit/storage';
 import { tmpdir } from 'node:os';
 
 function folder(): string {
@@ -56,3 +58,42 @@ test('a store that cannot be opened is a report; what is no storage URL is throw
   ]);
   await expect(examineStore('nonsense')).rejects.toMatchObject({ code: 'INVALID_INPUT' });
 });
+
+test('says that a store is the target of a copy that is not finished, and does not write to it', async () => {
+  const directory = folder();
+  const [from, to] = [`sqlite:${join(directory, 'from.db')}`, `sqlite:${join(directory, 'to.db')}`];
+  const ambit = await openAmbit({ storage: from });
+  await ambit.tasks.create({ agentId: 'a', declaredIntent: 'x' });
+  await ambit.close();
+  await stoppedCopy(from, join(directory, 'to.db'));
+  const report = await examineStore(to, { hammerMs: 50 });
+  expect(report.ok).toBe(false);
+  expect(report.checks.find(({ name }) => name === 'copy')).toEqual({
+    name: 'copy',
+    status: 'failed',
+    message: expect.stringMatching(
+      /^this store is the target of a copy of sqlite:.* that is not finished; resume it/,
+    ),
+  });
+  expect(report.exactness).toBeUndefined();
+  expect(await copyStore({ from, to })).toMatchObject({ resumed: true, mended: 0 });
+  expect(statusOf(await examineStore(to, { hammerMs: 50 }))).not.toHaveProperty('copy');
+});
+
+async function stoppedCopy(from: string, path: string): Promise<void> {
+  const to = await sqliteStorage({ path });
+  let left = 1;
+  const stopped: Storage = {
+    ...to,
+    capabilities: to.capabilities,
+    commit(transactions) {
+      if (left-- <= 0) throw new Error('stopped');
+      return to.commit(transactions);
+    },
+  };
+  try {
+    await expect(copyStore({ from, to: stopped })).rejects.toThrow('stopped');
+  } finally {
+    await to.close();
+  }
+}
