@@ -4,6 +4,7 @@ import {
   appendEntriesMax,
   configBytesMax,
   entryBytesMax,
+  grownEntryBytesMax,
   innerIdCharsMax,
   metadataBytesMax,
 } from './transcript-limits.js';
@@ -11,8 +12,11 @@ import {
   boundedFields,
   objectOf,
   oneOf,
+  sentUsage,
+  summedUsage,
   text,
   timeOf,
+  type UsageBounds,
   usageOf,
   whole,
   wrong,
@@ -163,18 +167,29 @@ function checkLoopUpdate(entry: Readonly<Record<string, unknown>>, where: string
   };
 }
 
+/** How large an entry may be. */
+export interface EntryBounds {
+  readonly bytesMax: number;
+  readonly usage: UsageBounds;
+}
+
+const sentEntry: EntryBounds = { bytesMax: entryBytesMax, usage: sentUsage };
+/** A turn that is loaded has grown by what was added to it, and is saved as one entry. */
+export const savedEntry: EntryBounds = { bytesMax: grownEntryBytesMax, usage: summedUsage };
+
 /** Checks an entry, and leaves every field that is not known here as it is. */
 export function checkContent(
   type: EntryRecord['type'],
   entry: Readonly<Record<string, unknown>>,
   where: string,
   mint: () => string,
+  { bytesMax, usage }: EntryBounds = sentEntry,
 ): PlannedEntry {
   const { type: _type, loopId, atMs, schema: _schema, position: _position, ...content } = entry;
   const fields = copyFields(where, content);
-  const complete = completeFields(type, fields, where, mint);
+  const complete = completeFields(type, fields, where, mint, usage);
   const bytes = utf8Bytes(JSON.stringify(complete));
-  if (bytes > entryBytesMax) wrong(where, `is longer than ${entryBytesMax} bytes of JSON`);
+  if (bytes > bytesMax) wrong(where, `is longer than ${bytesMax} bytes of JSON`);
   return {
     is: 'entry',
     type,
@@ -192,6 +207,7 @@ function completeFields(
   fields: JsonFields,
   where: string,
   mint: () => string,
+  usage: UsageBounds,
 ): JsonFields {
   optional(fields.turnId, idOf(`${where}.turnId`));
   if (type === 'message' || type === 'event') {
@@ -202,7 +218,7 @@ function completeFields(
     checkOverlay(fields, where);
     return fields;
   }
-  checkTurn(fields, where);
+  checkTurn(fields, where, usage);
   if (fields.turnId !== undefined) return fields;
   return type === 'turn'
     ? { turnId: mint(), ...fields }
@@ -217,8 +233,8 @@ function checkOverlay(fields: JsonFields, where: string): void {
   for (const message of fields.messages as readonly unknown[]) objectOf(`${where}.messages`, message);
 }
 
-function checkTurn(fields: JsonFields, where: string): void {
-  optional(fields.usage, (value) => usageOf(`${where}.usage`, value));
+function checkTurn(fields: JsonFields, where: string, usage: UsageBounds): void {
+  optional(fields.usage, (value) => usageOf(`${where}.usage`, value, usage));
   optional(fields.startedAtMs, (value) => timeOf(`${where}.startedAtMs`, value));
   optional(fields.endedAtMs, (value) => timeOf(`${where}.endedAtMs`, value));
 }

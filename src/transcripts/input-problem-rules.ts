@@ -5,6 +5,7 @@ import {
   sessionIdCharsMax,
   usageAmountMax,
   usageNamesMax,
+  usageSumNamesMax,
 } from './transcript-limits.js';
 import { copyFields } from './json-rules.js';
 import { invalidInput } from './transcript-refusals.js';
@@ -102,23 +103,41 @@ export function boundedFields(field: string, value: unknown, bytesMax: number): 
   return copied;
 }
 
-export function usageOf(field: string, value: unknown): TranscriptUsage {
+/** How many names a usage may have, and how large each amount may be. */
+export interface UsageBounds {
+  readonly namesMax: number;
+  readonly amountMax: number;
+}
+
+/** What is sent is bounded, so that sums stay exact for long; sums are saved and imported as well. */
+export const sentUsage: UsageBounds = { namesMax: usageNamesMax, amountMax: usageAmountMax };
+export const summedUsage: UsageBounds = { namesMax: usageSumNamesMax, amountMax: Number.MAX_SAFE_INTEGER };
+
+export function usageOf(field: string, value: unknown, bounds: UsageBounds = sentUsage): TranscriptUsage {
   const amounts = Object.entries(objectOf(field, value)).filter(([, amount]) => amount !== undefined);
-  if (amounts.length > usageNamesMax) wrong(field, `has more than ${usageNamesMax} names`);
+  if (amounts.length > bounds.namesMax) wrong(field, `has more than ${bounds.namesMax} names`);
   return Object.fromEntries(
     amounts.map(([name, amount]) => {
       const problem = name.length > 64 ? 'is longer than 64 characters' : characterProblem(name);
       if (problem !== undefined || name === '' || name === '__proto__')
         wrong(field, 'has a name that is none');
-      return [name, whole(`${field}.${name}`, amount, 0, usageAmountMax)];
+      return [name, whole(`${field}.${name}`, amount, 0, bounds.amountMax)];
     }),
   );
 }
 
-/** The sum of two usages. */
+/**
+ * The sum of two usages. Whatever there is to add: a name too many is left out and an amount stays at the largest, since a
+ * sum that was refused would keep its session from being added to.
+ */
 export function addUsage(a: TranscriptUsage, b: TranscriptUsage | undefined): TranscriptUsage {
   if (b === undefined) return a;
+  const { namesMax, amountMax } = summedUsage;
   const sum: Record<string, number> = { ...a };
-  for (const [name, amount] of Object.entries(b)) sum[name] = (sum[name] ?? 0) + amount;
+  let names = Object.keys(sum).length;
+  for (const [name, amount] of Object.entries(b)) {
+    if (Object.hasOwn(sum, name)) sum[name] = Math.min((sum[name] ?? 0) + amount, amountMax);
+    else if (names++ < namesMax) sum[name] = amount;
+  }
   return sum;
 }

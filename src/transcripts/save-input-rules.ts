@@ -12,12 +12,13 @@ import {
   objectOf,
   oneOf,
   sessionIdOf,
+  summedUsage,
   text,
   timeOf,
   usageOf,
   wrong,
 } from './input-problem-rules.js';
-import { checkContent, loopKinds, loopStatuses, type PlannedEntry } from './entry-input-rules.js';
+import { checkContent, loopKinds, loopStatuses, type PlannedEntry, savedEntry } from './entry-input-rules.js';
 import { checkParent, scopes } from './session-input-rules.js';
 import { configBytesMax, innerIdCharsMax, metadataBytesMax, schemaVersion } from './transcript-limits.js';
 import type { TranscriptCounts, TranscriptUsage } from './transcript-types.js';
@@ -207,7 +208,7 @@ function checkSavedEntries(
     const where = `entries[${index}]`;
     const fields = objectOf(where, input);
     const type = oneOf(`${where}.type`, fields.type, ['turn', 'turn-update', 'message', 'event', 'overlay']);
-    const planned = checkContent(type, fields, where, mint);
+    const planned = checkContent(type, fields, where, mint, savedEntry);
     const position = optional(fields.position, (value) => timeOf(`${where}.position`, value)) ?? next;
     if (position < next)
       wrong(
@@ -270,7 +271,10 @@ function checkSavedLoop(
       status: status === undefined ? 'completed' : oneOf(`${where}.status`, status, loopStatuses),
       endedAtMs: optional(endedAtMs, (value) => timeOf(`${where}.endedAtMs`, value)) ?? null,
       ...(held && { metadata: held }),
-      usage: optional(usage, (value) => usageOf(`${where}.usage`, value)) ?? content.usages.get(id) ?? {},
+      usage:
+        optional(usage, (value) => usageOf(`${where}.usage`, value, summedUsage)) ??
+        content.usages.get(id) ??
+        {},
     },
   };
 }

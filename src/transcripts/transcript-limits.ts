@@ -24,6 +24,9 @@ export const configBytesMax = 786_432;
 /** Names in a usage: it is summed up in the session's record. */
 export const usageNamesMax = 32;
 
+/** Names in a sum of usages. Every append writes the session's, and a name of its own in each turn would let it grow without end. */
+export const usageSumNamesMax = 128;
+
 /** One amount of usage: 4,096 of the largest still sum up exactly. */
 export const usageAmountMax: number = 2 ** 41;
 
@@ -32,6 +35,9 @@ export const appendEntriesMax = 1_000;
 
 /** Bytes of one entry. It is held in memory while it is written and read. */
 export const entryBytesMax = 33_554_432;
+
+/** Bytes of a turn with all that was added to it, which a copy writes as one entry: its JSON must stay below what a string can hold. */
+export const grownEntryBytesMax: number = 8 * entryBytesMax;
 
 /** Bytes of all entries of one append; what is larger is sent in several. */
 export const appendBytesMax: number = 2 * entryBytesMax;

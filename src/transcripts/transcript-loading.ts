@@ -1,6 +1,5 @@
 import {
   childrenOf,
-  type GroupRecord,
   groupsOf,
   lastPartOf,
   loopOf,
@@ -12,6 +11,7 @@ import {
 } from './transcript-records.js';
 import { contentOf, isDamage, readEntries, type ReadEntry, type StoredEntry } from './entry-reading.js';
 import { entriesPageMax, innerIdCharsMax, schemaVersion, tailTurnsMax } from './transcript-limits.js';
+import { groupsOfLoops, inTreeOrder } from './loop-rules.js';
 import { type Found, readAll } from './record-pages.js';
 import { objectOf, onChecked, onlyFields, sessionIdOf, text, whole } from './input-problem-rules.js';
 import type {
@@ -171,12 +171,11 @@ async function readAround(
   const selected = readable('the choice of the group', 'selectedLoopId', groupsFound, damaged);
   const links = readable('the link to the session', 'schema', childrenFound, damaged);
 
-  const loops = [...loopRecords]
-    .filter(([loopId, loop]) => (loopIds?.has(loopId) ?? true) && loop.position <= nextPosition)
-    .map(([loopId, loop]) => loopOf(loopId, loop, states.get(loopId)))
-    .sort(
-      (a, b) => a.position - b.position || a.startedAtMs - b.startedAtMs || (a.loopId < b.loopId ? -1 : 1),
-    );
+  const loops = inTreeOrder(
+    [...loopRecords]
+      .filter(([loopId, loop]) => (loopIds?.has(loopId) ?? true) && loop.position <= nextPosition)
+      .map(([loopId, loop]) => loopOf(loopId, loop, states.get(loopId))),
+  );
   const children = [...links].map(([sessionId, { schema: _schema, ...link }]) => ({ ...link, sessionId }));
   return { ok: true, loops, groups: groupsOfLoops(loops, selected), children, damaged };
 }
@@ -198,18 +197,4 @@ function readable<T>(
     else note(key, problem);
   }
   return records;
-}
-
-function groupsOfLoops(
-  loops: readonly TranscriptLoop[],
-  selected: ReadonlyMap<string, GroupRecord>,
-): readonly TranscriptGroup[] {
-  const groups = new Map<string, string[]>();
-  for (const { groupId, loopId } of loops) {
-    if (groupId !== undefined) groups.set(groupId, [...(groups.get(groupId) ?? []), loopId]);
-  }
-  return [...groups].map(([groupId, loopIds]) => {
-    const chosen = selected.get(groupId)?.selectedLoopId;
-    return { groupId, loopIds, ...(chosen !== undefined && { selectedLoopId: chosen }) };
-  });
 }

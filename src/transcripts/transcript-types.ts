@@ -7,7 +7,8 @@ export interface JsonFields {
 
 /**
  * What a model used, by name: `inputTokens`, `outputTokens`, `reasoningTokens`, `cacheReadTokens`, `cacheWriteTokens`,
- * `totalTokens`, or names of your own. Whole numbers from 0, so that sums are exact; write money in millionths.
+ * `totalTokens`, or names of your own. Whole numbers from 0, so that sums are exact; write money in millionths. A sum holds the
+ * first 128 names that came, and no amount above `Number.MAX_SAFE_INTEGER`; the turns keep what they had.
  */
 export type TranscriptUsage = Readonly<Record<string, number>>;
 
@@ -106,6 +107,7 @@ export interface TranscriptLoop {
 export interface TranscriptGroup {
   readonly groupId: string;
   readonly loopIds: readonly string[];
+  /** The chosen one, where it is among these loops: a branch may hold another one of them. */
   readonly selectedLoopId?: string;
 }
 
