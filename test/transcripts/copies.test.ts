@@ -153,9 +153,7 @@ describe.each([memoryBackend, sqliteFastBackend])('on $name', (backend) => {
     await granted(transcripts.append('s', [{ type: 'turn-update', turnId: 't', output: part }]));
     await granted(transcripts.fork('s', { sessionId: 'copy' }));
     const { transcript } = await granted(transcripts.load('copy'));
-    const [turn] = transcript.entries;
-    expect(turn?.type === 'turn' && [turn.input, turn.output].map((text) => String(text).length)).toEqual([
-      20_000_000, 20_000_000,
-    ]);
+    expect(transcript.entries).toHaveLength(1);
+    expect(transcript.entries[0]).toMatchObject({ turnId: 't', input: part, output: part });
   });
 });
