@@ -106,6 +106,18 @@ describe('a cluster of three nodes', () => {
     }
   });
 
+  test.each(['slots', 'info'])('a user who may not run CLUSTER %s is refused at opening', async (word) => {
+    for (const { client } of [...cluster.primaries, cluster.replica])
+      await client.call('ACL', 'SETUSER', 'lacking', 'reset', ...documentedRights(), `-cluster|${word}`);
+    const url = `redis://lacking:secret@127.0.0.1:${cluster.primaries[0]?.server.port ?? 0}`;
+    await expect(redisStorage({ url })).rejects.toMatchObject({
+      code: 'STORAGE_UNAVAILABLE',
+      message: expect.stringContaining(
+        `CLUSTER ${word.toUpperCase()}; allow it with ACL SETUSER NAME`,
+      ) as string,
+    });
+  });
+
   test('the weakest node tells what is kept', async () => {
     const [, , third] = cluster.primaries;
     await third?.client.config('SET', 'appendfsync', 'everysec');

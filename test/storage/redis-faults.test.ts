@@ -18,6 +18,7 @@ import { freePort } from '../servers/guarded-servers.js';
 import { openAmbit } from 'ambit';
 import { Redis } from 'ioredis';
 import { redisStorage } from 'ambit/redis';
+import { scripts } from '../../src/storage/redis/redis-scripts.js';
 import { spawnSync } from 'node:child_process';
 
 /** What opening a store fails with. */
@@ -128,6 +129,13 @@ describe('a store is not opened', () => {
       expect(error.message).toContain(policy);
     },
   );
+
+  test('in a database that it does not have: never in database 0 instead', async () => {
+    const namespace = newNamespace();
+    const error = await openingError({ url: `${server.url}/99`, namespace });
+    expect(error.message).toContain('DB index is out of range');
+    expect(await boss.exists(`ambit:{${namespace}}:schema`)).toBe(0);
+  });
 
   test('in a namespace that a newer program wrote, or another one uses', async () => {
     const [newer, other] = [newNamespace(), newNamespace()];
@@ -401,6 +409,56 @@ test('the user that docs/redis.md tells to make may do all that is needed, and n
   await expect(client.get('mine')).rejects.toThrow('NOPERM');
   await expect(client.keys('*')).rejects.toThrow('NOPERM');
   await boss.acl('DELUSER', 'ambit-app');
+});
+
+describe('a user who lacks a right is refused at opening, with the rule that gives it', () => {
+  const openingAs = async (...rules: readonly string[]): Promise<Error> => {
+    await boss.call('ACL', 'SETUSER', 'lacking', 'reset', ...rules);
+    const error = await openingError({ url: `redis://lacking:secret@127.0.0.1:${server.port}/0` });
+    await boss.acl('DELUSER', 'lacking');
+    expect(error).toMatchObject({ code: 'STORAGE_UNAVAILABLE', outcome: 'none' });
+    expect(error.message).toMatch(/^redis: 127\.0\.0\.1:\d+: [^\n]*$/);
+    expect(error.message).not.toContain('lacking');
+    return error;
+  };
+
+  test('of a command', async () => {
+    const needed = documentedRights().filter((right) => /^\+(?!config|select|cluster)/.test(right));
+    expect(needed.length).toBeGreaterThan(20);
+    for (const right of needed) {
+      const { message } = await openingAs(...documentedRights().filter((other) => other !== right));
+      expect(message).toContain(`this user may not run ${right.slice(1).toUpperCase()}; `);
+      expect(message).toContain(`ACL SETUSER NAME ${right} `);
+    }
+  });
+
+  test('to choose a database', async () => {
+    await boss.call('ACL', 'SETUSER', 'lacking', 'reset', ...documentedRights(), '-select');
+    const error = await openingError({ url: `redis://lacking:secret@127.0.0.1:${server.port}/1` });
+    await boss.acl('DELUSER', 'lacking');
+    expect(error.message).toContain('may not run SELECT; allow it with ACL SETUSER NAME +select ');
+  });
+
+  test('of several commands', async () => {
+    const rules = documentedRights().filter((right) => right !== '+zadd' && right !== '+hscan');
+    const { message } = await openingAs(...rules);
+    expect(message).toContain('may not run HSCAN, ZADD; allow it with ACL SETUSER NAME +hscan +zadd ');
+  });
+
+  test.each(['~others:*', '%R~ambit:*'])('of the keys, with %s', async (pattern) => {
+    const rules = documentedRights().map((right) => (right === '~ambit:*' ? pattern : right));
+    const { message } = await openingAs(...rules);
+    expect(message).toContain('the keys of Ambit; allow it with ACL SETUSER NAME ~ambit:* ');
+  });
+
+  test('and the commands that are looked at are those of the scripts', () => {
+    const used = Object.values(scripts).flatMap(({ text }) =>
+      [...text.matchAll(/(?:call\(|each\()'([A-Z]+)'/g)].map(([, command]) => `+${command?.toLowerCase()}`),
+    );
+    expect(used.length).toBeGreaterThan(50);
+    const allowed = documentedRights();
+    for (const right of new Set(used)) expect(allowed).toContain(right);
+  });
 });
 
 describe('what an administrator may do beside it', () => {

@@ -19,7 +19,6 @@ const advice: Readonly<Record<string, string>> = {
   NOREPLICAS: 'too few of its replicas are there (min-replicas-to-write); look at them',
   NOAUTH: 'it wants a password; put it into the URL',
   WRONGPASS: 'the user name or the password is wrong',
-  NOPERM: 'this user may not run the commands that Ambit needs; see docs/redis.md',
 };
 
 /** What to do about an error of the network, by its code. */
@@ -59,7 +58,16 @@ export function unavailable(server: string, error: unknown, sent: boolean): Ambi
   const line = (message.split(/\n|, with args/)[0] ?? '').slice(0, 200);
   const schema = /^AMBITSCHEMA (\S*)/.exec(line)?.[1];
   if (schema !== undefined) return wrongSchema(server, schema);
+  const lacking = /^AMBITRIGHTS (.*)/.exec(line)?.[1];
+  if (lacking !== undefined)
+    return refused(server, lackingCommands(lacking.toLowerCase().split(' ')), 'none');
   const code = codeOf(error);
+  if (code === 'NOPERM') return refused(server, lackingRight(line), 'none');
+  // Somebody took a right away while the store was open: what the script wrote before is not taken back.
+  if (/^(?:ERR|NOPERM) .*user executing the script can't/.test(line)) {
+    const words = 'this user lacks a right that it had when the store was opened; open it again to see which';
+    return refused(server, words, sent ? 'unknown' : 'none');
+  }
   if (code === 'WRONGTYPE') return wrongSchema(server, '');
   if (code !== undefined) {
     const known = advice[code];
@@ -81,6 +89,22 @@ export function unavailable(server: string, error: unknown, sent: boolean): Ambi
   // The client did not even try.
   if (line.includes('enableOfflineQueue')) return refused(server, 'the connection is lost', 'none');
   return refused(server, line, sent ? 'unknown' : 'none');
+}
+
+/** What NOPERM is about. Its words may name the user, so they are not passed on. */
+function lackingRight(line: string): string {
+  if (/ access /.test(line)) {
+    return 'this user may not read and write the keys of Ambit; allow it with ACL SETUSER NAME ~ambit:* (docs/redis.md has the whole rule)';
+  }
+  const command = /'([a-z]+(?:\|[a-z]+)?)' command/i.exec(line)?.[1];
+  if (command !== undefined) return lackingCommands([command.toLowerCase()]);
+  return 'this user may not do what Ambit needs; docs/redis.md has the rule to give it';
+}
+
+function lackingCommands(commands: readonly string[]): string {
+  const names = commands.map((command) => command.toUpperCase().replace('|', ' ')).join(', ');
+  const rules = commands.map((command) => `+${command}`).join(' ');
+  return `this user may not run ${names}; allow it with ACL SETUSER NAME ${rules} (docs/redis.md has the whole rule)`;
 }
 
 /** The error for whoever called a method of a store that is open. All others but this kind say that nothing was written. */

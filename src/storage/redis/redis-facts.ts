@@ -47,6 +47,9 @@ export async function factsOf(client: RedisClient, shown: string): Promise<Serve
 }
 
 async function factsOfOne(node: RedisClient, shown: string): Promise<ServerFacts> {
+  // The client goes on with database 0 where it may not have the one that was named: two stores would be one.
+  const { db } = node.options as { readonly db?: number };
+  if (db) await node.call('SELECT', String(db));
   const [info, settings] = await Promise.all([node.call('INFO').then(infoOf), settingsOf(node)]);
   const name = info.has('valkey_version') ? 'Valkey' : 'Redis';
   const version = info.get('valkey_version') ?? info.get('redis_version') ?? 'unknown';

@@ -48,6 +48,11 @@ export async function openLink(options: LinkOptions): Promise<RedisLink> {
     let facts = await look();
     if (facts.inCluster && !client.isCluster) {
       const node = client;
+      // What the cluster's client asks, and would only say of it that there is no slot.
+      await within(
+        options.waitMs,
+        Promise.all([node.call('CLUSTER', 'SLOTS'), node.call('CLUSTER', 'INFO')]),
+      );
       client = await createClusterClient(node, options.waitMs);
       node.disconnect();
       await connect(client, place, options.waitMs);

@@ -317,6 +317,31 @@ end
 return { now, gone }
 `;
 
+/**
+ * Looks whether the user may run all that the scripts run, and names what is lacking: a right that is found missing in the
+ * middle of a script leaves behind what the script wrote before. EVAL is needed where a server does not know a script yet.
+ *
+ * The first script of a store, so that it stands before what the others begin with.
+ */
+const rights = `
+local lacking = {}
+local function needs(command, ...)
+  if not redis.acl_check_cmd(command, ...) then lacking[#lacking + 1] = command end
+end
+-- Servers that speak the protocol of Redis may not have it.
+if redis.acl_check_cmd then
+  needs('EVALSHA', '', '0')
+  needs('EVAL', '', '0')
+  needs('TIME')
+  for _, command in ipairs({ 'GET', 'HLEN', 'ZCARD', 'EXISTS' }) do needs(command, KEYS[1]) end
+  for _, command in ipairs({ 'HGET', 'HMGET', 'HDEL', 'HSCAN', 'ZREM', 'ZSCORE', 'ZRANK' }) do needs(command, KEYS[1], '0') end
+  needs('SET', KEYS[1], '')
+  for _, command in ipairs({ 'HSET', 'ZADD' }) do needs(command, KEYS[1], '0', '') end
+  for _, command in ipairs({ 'ZRANGE', 'ZRANGEBYSCORE', 'ZRANGEBYLEX', 'ZREVRANGEBYLEX' }) do needs(command, KEYS[1], '0', '0') end
+end
+if #lacking > 0 then return redis.error_reply('AMBITRIGHTS ' .. table.concat(lacking, ' ')) end
+`;
+
 /** Makes the namespace, or looks at the one that is there: every structure must be of its type. Answers the time. */
 const open = `
 call('HLEN', records)
@@ -329,8 +354,8 @@ if not written then call('SET', schema, ARGV[1]) end
 return { now }
 `;
 
-function scriptOf(body: string): RedisScript {
-  const text = prelude + body;
+function scriptOf(body: string, before = ''): RedisScript {
+  const text = before + prelude + body;
   return { text, sha: createHash('sha1').update(text).digest('hex') };
 }
 
@@ -343,5 +368,5 @@ export const scripts: Readonly<Record<ScriptName, RedisScript>> = {
   unlock: scriptOf(unlock),
   range: scriptOf(range),
   sweep: scriptOf(sweep),
-  open: scriptOf(open),
+  open: scriptOf(open, rights),
 };
