@@ -12,6 +12,8 @@ export const treesFolder: string = join(root, '.build', `mutants-${process.pid}`
 
 /** What tests are given here: some ask for a server as the first, on a machine that is busy. */
 const testMsMax = 60_000;
+/** Longer than any test and its hooks together are given; what goes on then hangs, and has noticed nothing. */
+export const runMsMax = 240_000;
 
 export interface Verdict {
   readonly passed: readonly string[];
@@ -19,8 +21,8 @@ export interface Verdict {
   readonly failed: readonly string[];
   /** Those that did not end in time: a slow machine does the same, so they have noticed nothing. */
   readonly timedOut: readonly string[];
-  /** What the first of those that failed said, in one line. */
-  readonly why: string;
+  /** What the first of those that failed said. */
+  readonly said: string;
   /** What vitest printed: the reason where no test ran at all. */
   readonly printed: string;
 }
@@ -50,7 +52,11 @@ export function plant(name: string, patches: readonly Patch[], built: boolean): 
 }
 
 /** Runs the tests that are to catch a bug, in a tree. Resolves with what they said. */
-export async function runTests(tree: string, { test, caughtBy }: Mutant): Promise<Verdict> {
+export async function runTests(
+  tree: string,
+  { test, caughtBy }: Mutant,
+  settings: Readonly<Record<string, string>> = {},
+): Promise<Verdict> {
   const result = join(tree, 'result.json');
   rmSync(result, { force: true });
   const vitest = join(root, 'node_modules', 'vitest', 'vitest.mjs');
@@ -66,12 +72,12 @@ export async function runTests(tree: string, { test, caughtBy }: Mutant): Promis
     join(tree, 'vitest.config.mjs'),
   ];
   args.push('--reporter=json', `--outputFile=${result}`);
-  const env = { ...process.env };
+  const env: Record<string, string | undefined> = { ...process.env, ...settings };
   // A run of its own, and the short form: it has to fail, not to prove.
   for (const name of ['VITEST', 'VITEST_POOL_ID', 'VITEST_WORKER_ID', 'AMBIT_PROOF', 'AMBIT_PROOF_FIGURES'])
     delete env[name];
   const child = spawn(process.execPath, args, { cwd: tree, env, stdio: ['ignore', 'pipe', 'pipe'] });
-  const giveUp = setTimeout(() => void child.kill('SIGKILL'), 150_000);
+  const giveUp = setTimeout(() => void child.kill('SIGKILL'), runMsMax);
   let printed = '';
   child.stdout.on('data', (chunk: Buffer) => (printed += chunk.toString()));
   child.stderr.on('data', (chunk: Buffer) => (printed += chunk.toString()));
@@ -95,7 +101,7 @@ function readVerdict(result: string): Omit<Verdict, 'printed'> {
     report = JSON.parse(readFileSync(result, 'utf8')) as typeof report;
   } catch {
     // Killed, or never begun: nothing passed and nothing failed.
-    return { passed: [], failed: [], timedOut: [], why: '' };
+    return { passed: [], failed: [], timedOut: [], said: '' };
   }
   const all = report.testResults.flatMap((file) => file.assertionResults);
   const named = (list: readonly Assertion[]): string[] => list.map((one) => one.fullName);
@@ -108,7 +114,7 @@ function readVerdict(result: string): Omit<Verdict, 'printed'> {
     passed: named(all.filter(({ status }) => status === 'passed')),
     failed: named(failed),
     timedOut: named(red.filter(onlyTimedOut)),
-    why: said.slice(0, 160).split('\n')[0] ?? '',
+    said,
   };
 }
 

@@ -1,6 +1,6 @@
 import { afterAll, expect, test } from 'vitest';
 import { mutants } from './mutants.js';
-import { plant, runTests, treesFolder } from './mutant-tree.js';
+import { plant, runMsMax, runTests, treesFolder } from './mutant-tree.js';
 import { report } from './figures.js';
 import { rmSync } from 'node:fs';
 
@@ -31,10 +31,11 @@ test('the tests that are to catch the bugs are green without them', { timeout: 3
   expect(unknown, 'bugs whose tests do not exist').toEqual([]);
 });
 
-test.each(mutants)('$bug: a test turns red', { timeout: 180_000 }, async (mutant) => {
+// At once: they are processes of their own, and wait for their disks and servers.
+test.concurrent.each(mutants)('$bug: a test turns red', { timeout: runMsMax + 60_000 }, async (mutant) => {
   const tree = plant(slug(mutant.bug), mutant.patches, mutant.built === true);
-  const { failed, why, printed } = await runTests(tree, mutant);
+  const { failed, said, printed } = await runTests(tree, mutant);
   expect(failed.length, `nothing noticed the bug\n${printed}`).toBeGreaterThan(0);
-  console.log(`first by "${failed[0]}": ${why}`);
+  console.log(`first by "${failed[0]}": ${said.slice(0, 160).split('\n')[0]}`);
   report(mutant.bug, { 'tests turned red': failed.length });
 });
