@@ -9,8 +9,10 @@ import {
   writeKey,
 } from './checkpoint-records.js';
 import type { CheckpointPlace, CheckpointWrite, NewCheckpoint } from './checkpoint-types.js';
-import { droppedKey, stagingKey } from './transcript-records.js';
+import { droppedKey, isStaged, stagingKey } from './transcript-records.js';
+import type { Refused } from '../core/refusals.js';
 import { schemaVersion } from './transcript-limits.js';
+import { tookTooLong } from './transcript-refusals.js';
 import type { View } from '../engine/engine.js';
 
 /** The names of a place in keys, and what to call the thread's records where it has none yet. */
@@ -56,12 +58,13 @@ function enter(view: View, plan: PlannedPlace, place: PlaceKeys): void {
 export function decidePutCheckpoint(
   view: View,
   plan: PlannedCheckpoint,
-): { readonly ok: true; readonly missing: readonly string[] } {
+): { readonly ok: true; readonly missing: readonly string[] } | Refused {
   const place = placeOf(view, plan);
   const parentKey = plan.parentId === undefined ? undefined : checkpointKey(place, plan.parentId);
   const key = checkpointKey(place, plan.checkpointId);
   const valueKeys = plan.values.map(({ name }) => valueKey(place, plan.checkpointId, name));
   view.need([key, ...(parentKey ? [parentKey] : []), ...valueKeys, ...plan.sets.map(stagingKey)]);
+  if (plan.sets.some((set) => !isStaged(view, set))) return tookTooLong();
   const parent = parentKey && view.get(parentKey);
   const own = new Set(plan.values.map(({ channel }) => channel));
   const emptied = new Set(plan.emptied);
@@ -112,10 +115,15 @@ export interface PlannedWrites extends PlannedPlace {
   }[];
 }
 
-export function decidePutWrites(view: View, plan: PlannedWrites): { readonly ok: true } {
+export function decidePutWrites(view: View, plan: PlannedWrites): { readonly ok: true } | Refused {
   const place = placeOf(view, plan);
+  const sets = plan.writes.flatMap(({ stored }) => (stored.pieces ? [stored.pieces.set] : []));
+  view.need([
+    ...plan.writes.map(({ write, task }) => writeKey(place, plan.checkpointId, task, write.index)),
+    ...sets.map(stagingKey),
+  ]);
+  if (sets.some((set) => !isStaged(view, set))) return tookTooLong();
   enter(view, plan, place);
-  view.need(plan.writes.map(({ write, task }) => writeKey(place, plan.checkpointId, task, write.index)));
   for (const { write, task, stored } of plan.writes) {
     const { taskId, index, channel } = write;
     const key = writeKey(place, plan.checkpointId, task, index);
