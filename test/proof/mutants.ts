@@ -17,6 +17,8 @@ export interface Mutant {
 }
 
 const engineTest = 'test/engine/engine.test.ts';
+const commitsTest = 'test/engine/commits.test.ts';
+const lostReplyTest = 'test/engine/lost-reply.test.ts';
 const behavioursTest = 'test/tasks/behaviours.test.ts';
 
 const countFirst: Patch = {
@@ -45,7 +47,7 @@ export const mutants: readonly Mutant[] = [
           '  const send = (): Promise<CommitAnswer> =>',
       },
     ],
-    test: engineTest,
+    test: commitsTest,
     caughtBy: 'answers nothing before the commit has answered',
   },
   {
@@ -75,7 +77,7 @@ export const mutants: readonly Mutant[] = [
         wrong: 'void absent;',
       },
     ],
-    test: engineTest,
+    test: commitsTest,
     caughtBy: 'loses no update to another writer',
   },
   {
@@ -137,13 +139,13 @@ export const mutants: readonly Mutant[] = [
     patches: [
       { file: 'src/engine/group.ts', right: '} else if (context.shared) {', wrong: '} else if (false) {' },
     ],
-    test: engineTest,
+    test: commitsTest,
     caughtBy: 'never answers a refusal from a stale cache',
   },
   {
     bug: 'reuse a version',
     patches: [{ file: 'src/engine/create-engine.ts', right: 'digits[low++]', wrong: 'digits[low]' }],
-    test: engineTest,
+    test: commitsTest,
     caughtBy: 'mints a new version for every write and every run',
   },
   {
@@ -191,7 +193,7 @@ export const mutants: readonly Mutant[] = [
         wrong: '',
       },
     ],
-    test: engineTest,
+    test: lostReplyTest,
     caughtBy: 'that had been applied is charged once and answered as applied',
   },
   {
@@ -207,7 +209,7 @@ export const mutants: readonly Mutant[] = [
           '        return one;\n      }))',
       },
     ],
-    test: engineTest,
+    test: lostReplyTest,
     caughtBy: 'that had been applied is charged once and answered as applied',
   },
   {
@@ -219,7 +221,7 @@ export const mutants: readonly Mutant[] = [
         wrong: 'if (false) {',
       },
     ],
-    test: engineTest,
+    test: lostReplyTest,
     caughtBy: 'that was applied and then overwritten is unknown, and never runs again',
   },
   {
@@ -231,7 +233,7 @@ export const mutants: readonly Mutant[] = [
         wrong: 'remote: false,',
       },
     ],
-    test: engineTest,
+    test: lostReplyTest,
     caughtBy: 'a creation that arrives late does not bring back what was deleted',
   },
   {
