@@ -10,6 +10,7 @@ import { join, relative } from 'node:path';
 import { mutationVerdict } from './mutation-verdict.js';
 import { parseArgs } from 'node:util';
 import { runToItsEnd } from './run-to-its-end.js';
+import { survivingMutants } from './surviving-mutants.js';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 const folder = join(root, '.build', 'proof');
@@ -147,7 +148,7 @@ async function runMutation({ minutesMax }: Part): Promise<PartResult> {
   });
   if (!existsSync(result))
     return { figures: [], passed: 0, skipped: 0, violations: [`it ended with ${ended}; see ${log}`] };
-  return mutationVerdict(readFileSync(result, 'utf8'));
+  return mutationVerdict(readFileSync(result, 'utf8'), survivingMutants);
 }
 
 function firstLine(text = 'no reason was given'): string {
