@@ -26,8 +26,6 @@ export default defineConfig({
     // Real processes and real fsyncs on a busy two-core machine: a short limit would fail tests that are right.
     testTimeout: 60_000,
     hookTimeout: 60_000,
-    // Of tests that may run at once: each starts processes, and more of them than there are cores only wait for one another.
-    maxConcurrency: 2,
     passWithNoTests: false,
   },
 });

@@ -9,11 +9,12 @@ import {
   sessionIn,
 } from './network-world.js';
 import { openAmbit } from 'ambit';
+import { report } from '../proof/figures.js';
 
 const patience = 180_000;
 
 // At once: they wait for most of their time.
-describe.concurrent.each(networkBackends)('$name is away', ({ startServer }) => {
+describe.concurrent.each(networkBackends)('$name is away', ({ name, startServer }) => {
   let server: OwnServer;
   beforeAll(async () => {
     server = await startServer();
@@ -128,6 +129,12 @@ describe.concurrent.each(networkBackends)('$name is away', ({ startServer }) => 
       expect(await callsMade(direct, sessionId)).toBe(250);
       for (const callId of told.granted)
         expect(await direct.tasks.use(sessionId, 'read_file', { callId })).toMatchObject({ replayed: true });
+      report(`${name}, the server is killed under calls with ids`, {
+        calls: ids.length,
+        faults: 2,
+        granted: told.granted.size,
+        'without an answer': told.unavailable.none + told.unavailable.unknown,
+      });
     },
   );
 

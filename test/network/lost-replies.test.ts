@@ -9,9 +9,10 @@ import {
   sessionIn,
   spoiling,
 } from './network-world.js';
+import { report } from '../proof/figures.js';
 
 // At once: they wait for most of their time.
-describe.concurrent.each(networkBackends)('$name over a bad line', ({ startServer }) => {
+describe.concurrent.each(networkBackends)('$name over a bad line', ({ name, startServer }) => {
   let server: OwnServer;
   beforeAll(async () => {
     server = await startServer();
@@ -42,6 +43,12 @@ describe.concurrent.each(networkBackends)('$name over a bad line', ({ startServe
         expect(again).toMatchObject({ ok: true, replayed: true });
       }
       expect(await callsMade(direct, sessionId)).toBe(150);
+      const { swallowed, cut, delayed } = proxy.met;
+      report(`${name}, replies and requests are lost`, {
+        calls: 200,
+        faults: swallowed + cut + delayed,
+        granted: 150,
+      });
     },
   );
 
@@ -81,6 +88,11 @@ describe.concurrent.each(networkBackends)('$name over a bad line', ({ startServe
       expect(counted).toBeLessThanOrEqual(count.granted + count.unknown);
       expect(count.granted + count.unknown + count.none).toBe(8 * 20 + made);
       expect(count.unknown).toBeGreaterThan(0);
+      report(`${name}, replies are lost and somebody else writes`, {
+        calls: 8 * 20 + made,
+        faults: proxy.met.swallowed + proxy.met.cut,
+        ...count,
+      });
     },
   );
 

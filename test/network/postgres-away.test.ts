@@ -13,6 +13,7 @@ import { type PostgresServer, startPostgresServer } from '../servers/postgres-se
 import { Client } from 'pg';
 import { createServer } from 'node:net';
 import { openAmbit } from 'ambit';
+import { report } from '../proof/figures.js';
 
 const patience = 180_000;
 
@@ -167,6 +168,11 @@ test(
     expect(await callsMade(after, sessionId)).toBe(200);
     for (const callId of told.granted)
       expect(await after.tasks.use(sessionId, 'read_file', { callId })).toMatchObject({ replayed: true });
+    report('postgres, the primary is killed and its standby promoted', {
+      calls: ids.length,
+      faults: 1,
+      granted: told.granted.size,
+    });
   },
 );
 

@@ -25,6 +25,7 @@ export interface Verdict {
   readonly said: string;
   /** What vitest printed: the reason where no test ran at all. */
   readonly printed: string;
+  readonly seconds: number;
 }
 
 /** Copies sources and tests into a folder of their own, and puts the bug into the copy. */
@@ -51,12 +52,23 @@ export function plant(name: string, patches: readonly Patch[], built: boolean): 
   return tree;
 }
 
+/** Runs of tests that are under way. More than two at once would only wait for one another on a small machine. */
+const underWay = new Set<Promise<unknown>>();
+
 /** Runs the tests that are to catch a bug, in a tree. Resolves with what they said. */
-export async function runTests(
+export async function runTests(...given: Parameters<typeof runTestsNow>): Promise<Verdict> {
+  while (underWay.size >= 2) await Promise.race(underWay);
+  const run = runTestsNow(...given);
+  underWay.add(run);
+  return run.finally(() => underWay.delete(run));
+}
+
+async function runTestsNow(
   tree: string,
   { test, caughtBy }: Mutant,
   settings: Readonly<Record<string, string>> = {},
 ): Promise<Verdict> {
+  const startMs = performance.now();
   const result = join(tree, 'result.json');
   rmSync(result, { force: true });
   const vitest = join(root, 'node_modules', 'vitest', 'vitest.mjs');
@@ -83,7 +95,8 @@ export async function runTests(
   child.stderr.on('data', (chunk: Buffer) => (printed += chunk.toString()));
   await new Promise((resolve) => child.once('close', resolve));
   clearTimeout(giveUp);
-  return { ...readVerdict(result), printed };
+  const seconds = Math.round((performance.now() - startMs) / 100) / 10;
+  return { ...readVerdict(result), printed, seconds };
 }
 
 interface Assertion {
@@ -95,7 +108,7 @@ interface Assertion {
 /** As vitest says it of a test, and of a hook. */
 const timeOut = /^Error: (?:Test|Hook) timed out in \d+ms/;
 
-function readVerdict(result: string): Omit<Verdict, 'printed'> {
+function readVerdict(result: string): Omit<Verdict, 'printed' | 'seconds'> {
   let report: { testResults: { assertionResults: Assertion[] }[] };
   try {
     report = JSON.parse(readFileSync(result, 'utf8')) as typeof report;

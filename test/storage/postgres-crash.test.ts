@@ -5,6 +5,7 @@ import { encodeKey, type Key, type StorageUnavailableError } from 'ambit/storage
 import { key, put, transaction } from '../../src/testing/contract/contract-words.js';
 import { type PostgresServer, startPostgresServer } from '../servers/postgres-server.js';
 import { openAmbit } from 'ambit';
+import { report } from '../proof/figures.js';
 import { startChild } from '../proof/proof-processes.js';
 
 let server: PostgresServer;
@@ -36,6 +37,7 @@ test(
     let acknowledgedInAll = 0;
     let running = true;
     let unknown = 0;
+    let asked = 0;
     /** Counts up in two records at once; answers how far it was told that it came, and how far it tried. */
     const writer = async (
       name: number,
@@ -46,6 +48,7 @@ test(
       let versions: (string | null)[] = [null, null];
       while (running) {
         attempted = acknowledged + 1;
+        asked++;
         const puts = keys.map((at, index) => put(at, versions[index] ?? null, attempted));
         try {
           const { outcomes } = await storage.commit([transaction(...puts)]);
@@ -81,6 +84,12 @@ test(
       ask(`SELECT count(*)::int AS count FROM ambit_${namespace}.record WHERE version = ''`),
     );
     expect(left).toEqual([{ count: 0 }]);
+    report('postgres, the server is killed under commits', {
+      calls: asked,
+      faults: 3,
+      acknowledged: acknowledgedInAll,
+      unknown,
+    });
   },
 );
 
@@ -119,6 +128,13 @@ test(
     expect(told.granted + told.unknown).toBeGreaterThanOrEqual(callBudget);
     const found = await ambit.tasks.get(sessionId);
     expect(found.ok && found.session.callsMade).toBe(callBudget);
+    const { granted, unknown, none } = told;
+    report('postgres, the server is killed under the calls of a session', {
+      calls: granted + unknown + none,
+      faults: 3,
+      granted,
+      unknown,
+    });
   },
 );
 
@@ -155,6 +171,12 @@ test(
       // One more may have been under way, whole as well; and none after it.
       expect(['0,0', '2,0']).toContain(there.slice(last + 1).join(','));
     }
+    const acknowledged = killed.reduce((sum, last) => sum + last + 1, 0);
+    report('postgres, processes are killed between commits', {
+      calls: acknowledged + killed.length,
+      faults: killed.length,
+      acknowledged,
+    });
   },
 );
 

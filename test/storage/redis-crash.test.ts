@@ -1,6 +1,7 @@
 import { eventually, key, openStore, ownServer, put } from './redis-servers.js';
 import { expect, test } from 'vitest';
 import { type LockedAnswer, type Storage, StorageUnavailableError } from 'ambit/storage';
+import { report } from '../proof/figures.js';
 
 /** What one writer knows of its two records, which it always writes together. */
 interface Writer {
@@ -15,10 +16,11 @@ async function countUp(
   writer: Writer,
   inLock: boolean,
   goesOn: () => boolean,
-  met: { refused: number },
+  met: { asked: number; refused: number },
 ): Promise<void> {
   const keys = writer.names.map(key);
   while (goesOn()) {
+    met.asked++;
     try {
       const next = (records: readonly ({ version: string; value: { json: unknown } } | undefined)[]) => {
         const [left, right] = records.map((record) => Number(record?.value.json ?? 0));
@@ -51,7 +53,7 @@ test(
       Array.from({ length: 2 }, () => openStore({ url: server.url, namespace })),
     );
     let goesOn = true;
-    const met = { refused: 0 };
+    const met = { asked: 0, refused: 0 };
     const writers = Array.from({ length: 12 }, (_, index): Writer => {
       return { names: [`left${index}`, `right${index}`], attempted: 0, acknowledged: 0 };
     });
@@ -83,5 +85,11 @@ test(
       expect(left).toBeGreaterThanOrEqual(acknowledged);
       expect(left).toBeLessThanOrEqual(attempted);
     }
+    report('redis, the server is killed under commits', {
+      calls: met.asked,
+      faults: 8,
+      acknowledged: sum(),
+      refused: met.refused,
+    });
   },
 );
