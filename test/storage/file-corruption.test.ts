@@ -1,6 +1,6 @@
 import { AmbitError, type Key, Value } from 'ambit/storage';
 import { directory, type LifeOptions, live, newHistory, openOn } from './file-life.js';
-import { expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { encodeHeader, newHeader } from '../../src/storage/file/file-header.js';
 import { openFiles } from '../../src/storage/file/file-open.js';
 import { report, sized } from '../proof/figures.js';
@@ -137,6 +137,12 @@ const harms: Readonly<
     }
     files.set(path, bytes);
   },
+  'a few bytes at different places'(files, path, random) {
+    const bytes = Buffer.from(files.get(path) as Buffer);
+    for (let changes = random.whole(2, 3); changes > 0; changes--)
+      bytes[placeIn(bytes, random)] = random.whole(0, 255);
+    files.set(path, bytes);
+  },
   noise(files, path, random) {
     const bytes = Buffer.from(files.get(path) as Buffer);
     const at = placeIn(bytes, random);
@@ -214,6 +220,100 @@ test('a thousand random corruptions: none is read as something else', { timeout:
   }
   expect(verdicts.refused).toBeGreaterThan(rounds / 2);
   report('file, random corruptions', { corruptions: rounds, ...verdicts });
+});
+
+/** Where the frames of the last journal begin. */
+function framesOf(files: ReadonlyMap<string, Buffer>): { path: string; bytes: Buffer; begins: number[] } {
+  const path = [...files.keys()].findLast((one) => one.includes('journal')) ?? expect.fail('no journal');
+  const bytes = files.get(path) as Buffer;
+  const { salt } = JSON.parse(bytes.toString('latin1', 0, sectorBytes - 9)) as { salt: string };
+  const begins: number[] = [];
+  for (let at = sectorBytes; at < bytes.length; at += sectorBytes)
+    if (bytes.toString('hex', at + 8, at + 16) === salt) begins.push(at);
+  return { path, bytes, begins };
+}
+
+describe('damage in several of the last groups', () => {
+  const headerBytes = 40;
+
+  async function tried(
+    places: (begins: readonly number[], random: SeededRandom) => number[],
+    rounds: number,
+  ) {
+    const left = await leftAfter(7, 12, false);
+    const { path, bytes, begins } = framesOf(left.files);
+    expect(begins.length).toBeGreaterThan(3);
+    const verdicts: Record<Verdict, number> = { refused: 0, cut: 0, 'as it was': 0, WRONG: 0 };
+    for (let seed = 1; seed <= rounds; seed++) {
+      const random = seededRandom(seed);
+      const damaged = Buffer.from(bytes);
+      const damagedAt = places(begins, random);
+      for (const at of damagedAt) damaged[at] = (damaged[at] as number) ^ random.whole(1, 255);
+      const verdict = await openDamaged(new Map(left.files).set(path, damaged), left);
+      verdicts[verdict]++;
+      if (verdict === 'WRONG' || verdict === 'as it was')
+        expect.fail(`seed ${seed}, bytes ${damagedAt.join(', ')}: ${verdict}`);
+    }
+    return verdicts;
+  }
+
+  test('two headers, a byte in each: refused, since the first of them had been acknowledged', async () => {
+    const verdicts = await tried(
+      (begins, random) => {
+        return begins.slice(-2).map((begin) => begin + random.whole(0, headerBytes - 1));
+      },
+      sized(400, 4_000),
+    );
+    expect(verdicts.cut).toBe(0);
+  });
+
+  test('two or three bytes at different places of the last three groups: no more than the last one is cut', async () => {
+    const verdicts = await tried(
+      (begins, random) => {
+        const three = begins.slice(-3);
+        return Array.from(
+          { length: random.whole(2, 3) },
+          () => random.pick(three) + random.whole(0, headerBytes + 20),
+        );
+      },
+      sized(400, 4_000),
+    );
+    expect(verdicts.refused).toBeGreaterThan(100);
+    expect(verdicts.cut).toBeGreaterThan(5);
+  });
+
+  test('a byte of a group that was not flushed, with others behind it: refused', async () => {
+    const random = seededRandom(4);
+    const life: LifeOptions = { disk: new SimulatedDisk(random), random, flushed: false };
+    await live(await openOn(life), life, newHistory(), 1);
+    const files = filesOf(life.disk);
+    const { content: held } = await contentOf(diskOf(files));
+    const { path, bytes, begins } = framesOf(files);
+    expect(begins.length).toBeGreaterThan(1);
+    const [begin, next] = begins.slice(-2) as [number, number];
+    const textBytes = bytes.readUInt32BE(begin + 32);
+    expect(begin + 40 + textBytes).toBeLessThanOrEqual(next);
+    for (let at = begin; at < begin + 40 + textBytes; at++) {
+      const damaged = withByte(files, path, at, random.whole(1, 15));
+      expect(await openDamaged(damaged, { files, held, before: held }), `byte ${at}`).toBe('refused');
+    }
+  });
+
+  test('a first sector that is gone, and bytes of the header behind it: refused', async () => {
+    const left = await leftAfter(7, 12, false);
+    const { path, bytes, begins } = framesOf(left.files);
+    const [first, last] = begins.slice(-2) as [number, number];
+    for (let seed = 1; seed <= 200; seed++) {
+      const random = seededRandom(seed);
+      const damaged = Buffer.from(bytes);
+      damaged.fill(0, first, first + sectorBytes);
+      for (let harmed = 0; harmed < 3; harmed++) {
+        const at = last + random.whole(0, headerBytes - 1);
+        damaged[at] = (damaged[at] as number) ^ random.whole(1, 255);
+      }
+      expect(await openDamaged(new Map(left.files).set(path, damaged), left), `seed ${seed}`).toBe('refused');
+    }
+  });
 });
 
 test('files that are missing, or belong to another store, are refused', async () => {

@@ -39,6 +39,7 @@ export const unflushedFrame = 5;
 export const sectorBytes = 512;
 
 export const frameHeaderBytes = 40;
+export const saltOffset = 8;
 export const saltBytes = 8;
 
 export function framedBytes(textBytes: number): number {
@@ -63,7 +64,7 @@ export class FrameMaker {
     const textBytes = buffer.write(text, frameHeaderBytes, 'utf8');
     const total = framedBytes(textBytes);
     buffer.fill(0, frameHeaderBytes + textBytes, total);
-    this.#salt.copy(buffer, 8);
+    this.#salt.copy(buffer, saltOffset);
     buffer.writeDoubleBE(header.sequence, 16);
     buffer.writeDoubleBE(header.durableSequence, 24);
     buffer.writeUInt32BE(textBytes, 32);
@@ -82,7 +83,7 @@ const bufferBytesKept = 16 * 1_048_576;
 /** The header at a place, if there is one that this file's store wrote; the rest of its frame may still be wrong. */
 export function headerAt(buffer: Buffer, at: number, salt: Buffer): FrameHeader | undefined {
   if (at + frameHeaderBytes > buffer.length) return undefined;
-  if (buffer.compare(salt, 0, saltBytes, at + 8, at + 8 + saltBytes) !== 0) return undefined;
+  if (buffer.compare(salt, 0, saltBytes, at + saltOffset, at + saltOffset + saltBytes) !== 0) return undefined;
   if (buffer.readUInt32BE(at + 4) !== crc32(buffer.subarray(at + 8, at + frameHeaderBytes))) return undefined;
   const kind = buffer.readUInt32BE(at + 36);
   if (kind < groupFrame || kind > unflushedFrame) return undefined;
@@ -92,18 +93,6 @@ export function headerAt(buffer: Buffer, at: number, salt: Buffer): FrameHeader 
     textBytes: buffer.readUInt32BE(at + 32),
     kind: kind as FrameKind,
   };
-}
-
-/**
- * Whether a sector may be what is left of the first one of a frame: in what is known of its header beforehand, one byte may
- * be wrong, and any may not have been written. Noise does not look like this.
- */
-export function mayBegin(sector: Buffer, salt: Buffer, sequence: number): boolean {
-  const expected = Buffer.alloc(frameHeaderBytes);
-  salt.copy(expected, 8);
-  expected.writeDoubleBE(sequence, 16);
-  const known = [8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 36, 37, 38];
-  return known.filter((at) => sector[at] !== 0 && sector[at] !== expected[at]).length <= 1;
 }
 
 /** Whether a frame, all of it in the buffer, is as it was written. */

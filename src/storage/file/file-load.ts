@@ -3,9 +3,10 @@ import {
   closedFrame,
   endFrame,
   framedBytes,
+  frameHeaderBytes,
   groupFrame,
+  type FrameHeader,
   headerAt,
-  mayBegin,
   recordsFrame,
   sectorBytes,
   unflushedFrame,
@@ -14,7 +15,8 @@ import { type EntryReader, readEntries } from './file-entries.js';
 import { type FileHeader, readHeader } from './file-header.js';
 import { corrupt } from './file-errors.js';
 import type { DiskFile } from './file-disk.js';
-import { type FrameReader, readFrames } from './file-reader.js';
+import { type FrameReader, readFrames, type Tail } from './file-reader.js';
+import { isLeftOver, isRuinOfAnother, repairedHeader } from './file-remains.js';
 
 /** What a snapshot held. */
 export interface LoadedSnapshot {
@@ -159,23 +161,41 @@ async function remainsAt(
   at: number,
   sequence: number,
 ): Promise<number | undefined> {
-  const tail = await frames.tailFrom(
-    at,
-    (behind) => behind.durableSequence >= sequence || behind.sequence < sequence,
+  const tail = await frames.tailFrom(at, (behind, one, oneAt) =>
+    behind === undefined
+      ? oneAt > at && isRuinOfAnother(one, salt, sequence)
+      : behind.durableSequence >= sequence || behind.sequence < sequence,
   );
   if (tail.proofAt !== undefined) throw acknowledgedLost(path, at);
   if (tail.dirtyAt === undefined) return undefined;
   // Remains neither: see above.
   if (tail.dirtyEnd + sectorBytes > frames.length) throw corrupt(path, at, 'the file was cut short');
   const sector = await frames.bytesAt(at, sectorBytes);
-  const first = headerAt(sector, 0, salt);
+  const whole = headerAt(sector, 0, salt);
+  const first = whole ?? repairedHeader(sector, salt, sequence);
   const fits =
     first === undefined
-      ? mayBegin(sector, salt, sequence)
+      ? isLeftOver(sector, salt, sequence)
       : first.sequence === sequence &&
-        (first.kind === unflushedFrame || tail.dirtyEnd <= at + framedBytes(first.textBytes));
+        (tail.dirtyEnd <= at + framedBytes(first.textBytes) ||
+          (whole !== undefined && (await isTornUnflushed(frames, at, tail, whole))));
   if (!fits) throw corrupt(path, at, 'what is there is not what a crash leaves of the last group');
   return tail.dirtyAt;
+}
+
+/**
+ * Whether a group that was not flushed, and that others follow, lacks a part: a power cut takes what it likes of all that
+ * was not flushed. What was never written is zero, and no text has zeros; with none of them, it was damaged instead.
+ */
+async function isTornUnflushed(
+  frames: FrameReader,
+  at: number,
+  tail: Tail,
+  { kind, textBytes }: FrameHeader,
+): Promise<boolean> {
+  if (kind !== unflushedFrame) return false;
+  const end = Math.min(frameHeaderBytes + textBytes, tail.dirtyEnd - at);
+  return (await frames.bytesAt(at, end)).includes(0, frameHeaderBytes);
 }
 
 function acknowledgedLost(path: string, at: number): AmbitError {

@@ -24,7 +24,7 @@ export interface Tail {
   readonly dirtyAt: number | undefined;
   /** The end of the last sector that is not zero. */
   readonly dirtyEnd: number;
-  /** The first header of this file, whole in itself, that `proves` said something of. */
+  /** The first sector that `proves` said something of. */
   readonly proofAt: number | undefined;
 }
 
@@ -35,7 +35,11 @@ export interface FrameReader {
   bytesAt(at: number, bytes: number): Promise<Buffer>;
   /** The whole frame that begins there, if there is one. */
   frameAt(at: number): Promise<Frame | undefined>;
-  tailFrom(at: number, proves: (header: FrameHeader) => boolean): Promise<Tail>;
+  /** @param proves is asked of each sector that is not zero, with the header in it if there is one that is whole in itself */
+  tailFrom(
+    at: number,
+    proves: (header: FrameHeader | undefined, sector: Buffer, at: number) => boolean,
+  ): Promise<Tail>;
 }
 
 export async function readFrames(file: DiskFile, salt: Buffer): Promise<FrameReader> {
@@ -80,7 +84,7 @@ export async function readFrames(file: DiskFile, salt: Buffer): Promise<FrameRea
           dirtyAt ??= at + offset + sector.findIndex((byte) => byte !== 0);
           dirtyEnd = at + offset + sector.length;
           const header = headerAt(bytes, offset, salt);
-          if (header && proves(header)) return { dirtyAt, dirtyEnd, proofAt: at + offset };
+          if (proves(header, sector, at + offset)) return { dirtyAt, dirtyEnd, proofAt: at + offset };
         }
         at += bytes.length;
       }
