@@ -83,7 +83,8 @@ const bufferBytesKept = 16 * 1_048_576;
 /** The header at a place, if there is one that this file's store wrote; the rest of its frame may still be wrong. */
 export function headerAt(buffer: Buffer, at: number, salt: Buffer): FrameHeader | undefined {
   if (at + frameHeaderBytes > buffer.length) return undefined;
-  if (buffer.compare(salt, 0, saltBytes, at + saltOffset, at + saltOffset + saltBytes) !== 0) return undefined;
+  if (buffer.compare(salt, 0, saltBytes, at + saltOffset, at + saltOffset + saltBytes) !== 0)
+    return undefined;
   if (buffer.readUInt32BE(at + 4) !== crc32(buffer.subarray(at + 8, at + frameHeaderBytes))) return undefined;
   const kind = buffer.readUInt32BE(at + 36);
   if (kind < groupFrame || kind > unflushedFrame) return undefined;
