@@ -9,8 +9,11 @@ export interface MirrorSource {
   /** What the keys begin with that are written whenever such a session changes. */
   readonly keyPrefix: string;
   idOf(key: Key): string;
+  keyOf(id: string): Key;
   /** What is to be in its file; undefined if there is no such session. Throws if the store does not answer. */
-  load(id: string): Promise<unknown>;
+  load(id: string): Promise<object | undefined>;
+  /** Whether there is such a session. Throws if the store does not answer. */
+  has(id: string): Promise<boolean>;
   /** All of them, a page at a time. */
   ids(): AsyncGenerator<readonly string[], void, undefined>;
 }
@@ -20,9 +23,14 @@ export function taskSource(tasks: Pick<TaskSessions, 'get' | 'list'>): MirrorSou
     folder: 'tasks',
     keyPrefix: encodeKey(['task-use']),
     idOf,
+    keyOf: (id) => encodeKey(['task-use', id]),
     async load(id) {
       const answer = await tasks.get(id);
       return answer.ok ? answer.session : nothing(answer);
+    },
+    async has(id) {
+      const answer = await tasks.get(id);
+      return answer.ok || nothing(answer) !== undefined;
     },
     async *ids() {
       let cursor: string | undefined;
@@ -39,14 +47,19 @@ export function taskSource(tasks: Pick<TaskSessions, 'get' | 'list'>): MirrorSou
   };
 }
 
-export function transcriptSource(transcripts: Pick<Transcripts, 'load' | 'listIds'>): MirrorSource {
+export function transcriptSource(transcripts: Pick<Transcripts, 'get' | 'load' | 'listIds'>): MirrorSource {
   return {
     folder: 'transcripts',
     keyPrefix: encodeKey(['transcript']),
     idOf,
+    keyOf: (id) => encodeKey(['transcript', id]),
     async load(id) {
       const answer = await transcripts.load(id);
       return answer.ok ? answer.transcript : nothing(answer);
+    },
+    async has(id) {
+      const answer = await transcripts.get(id);
+      return answer.ok || nothing(answer) !== undefined;
     },
     async *ids() {
       let cursor: string | undefined;

@@ -1,14 +1,13 @@
-import { mkdir, rename, rm, stat, writeFile } from 'node:fs/promises';
 import type { Key } from '../storage/storage.js';
-import { join } from 'node:path';
-import { mirrorFileName } from './mirror-names.js';
+import { MirrorFiles } from './mirror-files.js';
 import type { MirrorSource } from './mirror-sources.js';
+import { MirrorTroubles } from './mirror-troubles.js';
 
-/** Writes each session as a JSON file for people, some time after it changed. Nothing is ever read from there. */
+/** Writes each session as a JSON file for people, some time after it changed. Nothing in them is ever taken for the truth. */
 export interface SessionMirror {
   /** A record was written. */
   written(key: Key): void;
-  /** Begins to write. What was written before is not known. */
+  /** Begins to write, and compares what is there with the store: what was written before is not known. */
   start(sources: readonly MirrorSource[]): void;
   /** Writes what is left, for at most `closeMsMax`, and ends. */
   close(): Promise<void>;
@@ -20,17 +19,26 @@ const roundEveryMs = 1_000;
 /** Of the time, at most this share goes into the files: what is granted must not wait for what is nice to read. */
 const busyShare = 0.2;
 
-/** Keys noted at most: past it the folder is written anew from the lists instead. */
+/** Keys noted at most: past it all is compared with the store instead. */
 const notedMax = 100_000;
+
+/** Where so many files of a round cannot be written, the others cannot either, and wait. */
+const failuresMax = 10;
 
 /** A process that ends does not wait longer for its mirror. */
 const closeMsMax = 5_000;
 
-/** There while files may be older than the store: left behind by a process that was killed. */
-const unfinishedName = 'unfinished';
+/** Of that, for what is not known to have changed: a command that looks something up is not to take seconds. */
+const lastComparisonMsMax = 250;
 
-export function createSessionMirror(directory: string): SessionMirror {
-  const mirror = new Mirror(directory);
+/**
+ * @param report is told, in one line, what cannot be written; `process.emitWarning` unless said
+ */
+export function createSessionMirror(
+  directory: string,
+  report: (line: string) => void = (line) => process.emitWarning(line, 'AmbitWarning'),
+): SessionMirror {
+  const mirror = new Mirror(directory, report);
   return {
     written: (key) => mirror.written(key),
     start: (sources) => mirror.start(sources),
@@ -40,30 +48,45 @@ export function createSessionMirror(directory: string): SessionMirror {
 
 class Mirror {
   readonly #directory: string;
+  readonly #troubles: MirrorTroubles;
+  #files: MirrorFiles;
   #sources: readonly MirrorSource[] = [];
   #noted = new Set<Key>();
-  /** Whether something was not noted, so that only the lists tell what to write. */
-  #incomplete = false;
-  #marked = false;
+  /** Those that could not be written, or not be loaded. */
+  #failed = new Set<Key>();
+  /** Whether so much failed that nothing is tried before it is due. */
+  #blocked = false;
+  /** All of the store is compared with all of the files; undefined once that is done. */
+  #comparison: AsyncGenerator<void, void, undefined> | undefined;
+  /** Whether files are older than the store for all that is known, until a comparison has ended. */
+  #outdated = false;
   #ending = false;
+  /** Closed without waiting any longer: the store answers no more. */
+  #abandoned = false;
+  #busySinceMs = 0;
   #wake: (() => void) | undefined;
   #running: Promise<void> | undefined;
 
-  constructor(directory: string) {
+  constructor(directory: string, report: (line: string) => void) {
     this.#directory = directory;
+    this.#troubles = new MirrorTroubles((line) => {
+      if (!this.#abandoned) report(line);
+    });
+    this.#files = this.#filesOf([]);
   }
 
   written(key: Key): void {
     for (const { keyPrefix } of this.#sources) {
       if (!key.startsWith(keyPrefix)) continue;
       if (this.#noted.size < notedMax) this.#noted.add(key);
-      else this.#incomplete = true;
+      else this.#compareAnew();
       return;
     }
   }
 
   start(sources: readonly MirrorSource[]): void {
     this.#sources = sources;
+    this.#files = this.#filesOf(sources.map(({ folder }) => folder));
     this.#running = this.#run();
   }
 
@@ -71,99 +94,136 @@ class Mirror {
     this.#ending = true;
     this.#wake?.();
     let timer: NodeJS.Timeout | undefined;
-    const late = new Promise<void>((resolve) => (timer = setTimeout(resolve, closeMsMax)));
+    const late = new Promise<void>((resolve) => {
+      timer = setTimeout(resolve, closeMsMax);
+    });
     await Promise.race([this.#running, late]);
+    this.#abandoned = true;
     clearTimeout(timer);
   }
 
   async #run(): Promise<void> {
-    try {
-      this.#incomplete ||= await this.#isOutdated();
-      while (!this.#ending) {
-        await this.#round();
-        await this.#pause(roundEveryMs);
-      }
-      await this.#round();
-      if (!this.#incomplete && this.#noted.size === 0) await rm(this.#unfinished, { force: true });
-    } catch {
-      // A full disk, a folder that may not be written: the next opening writes all of it. The store is not concerned.
+    this.#outdated = !(await this.#files.isFinished());
+    this.#comparison = this.#compare();
+    while (!this.#ending) {
+      this.#busySinceMs = performance.now();
+      await this.#writeNoted();
+      await this.#compareOn(roundEveryMs);
+      if (this.#blocked || !this.#comparison) await this.#pause(roundEveryMs);
     }
+    await this.#writeNoted();
+    // A process that lives for a moment, of a small store, leaves nothing to the next one.
+    if (this.#outdated) await this.#compareOn(lastComparisonMsMax);
+    if (this.#outdated || this.#abandoned || this.#noted.size > 0 || this.#failed.size > 0) return;
+    await this.#files.finish().catch((error: unknown) => this.#troubles.add(this.#directory, error));
   }
 
-  get #unfinished(): string {
-    return join(this.#directory, unfinishedName);
-  }
-
-  /** A folder that is not there, or that a killed process left. */
-  async #isOutdated(): Promise<boolean> {
-    const found = async (path: string): Promise<boolean> => stat(path).then(Boolean, () => false);
-    const isThere = await found(this.#directory);
-    return !isThere || (await found(this.#unfinished));
-  }
-
-  async #round(): Promise<void> {
-    if (!this.#incomplete && this.#noted.size === 0) return;
-    await this.#mark();
+  /** Writes what has changed, and, when it is due, what failed. */
+  async #writeNoted(): Promise<void> {
+    const isDue = this.#troubles.isDue || this.#ending;
+    if (this.#blocked && !isDue) return;
+    this.#blocked = false;
     const keys = this.#noted;
     this.#noted = new Set();
-    const isWhole = this.#incomplete && !this.#ending;
-    if (isWhole) this.#incomplete = false;
-    let startMs = performance.now();
-    for (const key of keys) {
-      const source = this.#sources.find(({ keyPrefix }) => key.startsWith(keyPrefix));
-      if (source) await this.#write(source, source.idOf(key), key);
-      startMs = await this.#rest(startMs);
+    if (isDue) {
+      for (const key of this.#failed) keys.add(key);
+      this.#failed = new Set();
     }
-    if (!isWhole) return;
+    let failures = 0;
+    for (const key of keys) {
+      if (this.#abandoned) return;
+      if (failures === failuresMax) this.#fail(key);
+      else if (!(await this.#bring(key))) failures++;
+      await this.#rest();
+    }
+    if (failures === failuresMax) this.#blocked = true;
+    if (failures > 0) this.#troubles.postpone();
+    else if (this.#failed.size === 0) this.#troubles.clear();
+  }
+
+  /** Goes on comparing until it is time for what has changed meanwhile. */
+  async #compareOn(forMs: number): Promise<void> {
+    const endMs = performance.now() + forMs;
+    const wasEnding = this.#ending;
+    while (this.#comparison && !this.#blocked && performance.now() < endMs) {
+      if (this.#abandoned || this.#ending !== wasEnding) return;
+      const comparison = this.#comparison;
+      try {
+        const { done } = await comparison.next();
+        // Unless it was begun anew meanwhile.
+        if (done === true && this.#comparison === comparison) {
+          this.#comparison = undefined;
+          this.#outdated = false;
+        }
+      } catch (error) {
+        // The store does not answer, or the folder cannot be read: from the beginning, when it is due.
+        this.#troubles.add(this.#directory, error);
+        this.#block();
+        this.#compareAnew();
+      }
+      await this.#rest();
+    }
+  }
+
+  async *#compare(): AsyncGenerator<void, void, undefined> {
+    let failures = 0;
     for (const source of this.#sources) {
       for await (const ids of source.ids()) {
         for (const id of ids) {
-          if (this.#ending) {
-            this.#incomplete = true;
-            return;
-          }
-          await this.#write(source, id);
-          startMs = await this.#rest(startMs);
+          if (!(await this.#bring(source.keyOf(id))) && ++failures % failuresMax === 0) this.#block();
+          yield;
         }
+      }
+      // Afterwards, so that no file of a session just created is taken for one of a session that is gone.
+      for await (const id of this.#files.ids(source.folder)) {
+        if (!(await source.has(id))) await this.#bring(source.keyOf(id));
+        yield;
       }
     }
   }
 
-  async #write(source: MirrorSource, id: string, key?: Key): Promise<void> {
-    const path = join(this.#directory, source.folder, mirrorFileName(id));
-    let content: unknown;
+  #filesOf(folders: readonly string[]): MirrorFiles {
+    return new MirrorFiles(this.#directory, folders, () => this.#compareAnew());
+  }
+
+  #compareAnew(): void {
+    this.#outdated = true;
+    this.#comparison = this.#compare();
+  }
+
+  /** Makes the file of a session what the session is now; false where that failed. */
+  async #bring(key: Key): Promise<boolean> {
+    const source = this.#sources.find(({ keyPrefix }) => key.startsWith(keyPrefix));
+    if (!source) return true;
+    const id = source.idOf(key);
     try {
-      content = await source.load(id);
-    } catch {
-      // The store does not answer now.
-      if (key === undefined) this.#incomplete = true;
-      else this.#noted.add(key);
-      return;
+      const content = await source.load(id);
+      if (content === undefined) await this.#files.remove(source.folder, id);
+      else await this.#files.write(source.folder, id, content);
+      return true;
+    } catch (error) {
+      this.#troubles.add(this.#files.pathOf(source.folder, id), error);
+      this.#fail(key);
+      return false;
     }
-    if (content === undefined) {
-      await rm(path, { force: true });
-      return;
-    }
-    // Whoever opens the file sees a whole one.
-    const unfinished = `${path}.new`;
-    await writeFile(unfinished, `${JSON.stringify(withDates(content), undefined, 2)}\n`, { mode: 0o600 });
-    await rename(unfinished, path);
   }
 
-  async #mark(): Promise<void> {
-    if (this.#marked) return;
-    for (const { folder } of this.#sources)
-      await mkdir(join(this.#directory, folder), { recursive: true, mode: 0o700 });
-    await writeFile(this.#unfinished, 'Files here may be older than the store.\n', { mode: 0o600 });
-    this.#marked = true;
+  #fail(key: Key): void {
+    if (this.#failed.size < notedMax) this.#failed.add(key);
+    else this.#compareAnew();
   }
 
-  /** Once a while has gone into files, leaves the process to others for longer. Answers since when it is busy. */
-  async #rest(startMs: number): Promise<number> {
-    const busyMs = performance.now() - startMs;
-    if (this.#ending || busyMs < 10) return startMs;
+  #block(): void {
+    this.#blocked = true;
+    this.#troubles.postpone();
+  }
+
+  /** Once a while has gone into files, leaves the process to others for longer. */
+  async #rest(): Promise<void> {
+    const busyMs = performance.now() - this.#busySinceMs;
+    if (this.#ending || busyMs < 10) return;
     await this.#pause((busyMs * (1 - busyShare)) / busyShare);
-    return performance.now();
+    this.#busySinceMs = performance.now();
   }
 
   /** Holds up no process that has nothing else to do. */
@@ -177,20 +237,4 @@ class Mirror {
       };
     });
   }
-}
-
-/** Beside every time in milliseconds, the same as people write it. */
-function withDates(value: unknown): unknown {
-  if (Array.isArray(value)) return value.map(withDates);
-  if (typeof value !== 'object' || value === null) return value;
-  const entries = Object.entries(value).flatMap(([name, inner]): [string, unknown][] => {
-    if (name.endsWith('AtMs') && typeof inner === 'number' && Math.abs(inner) <= 8.64e15)
-      return [
-        [name, inner],
-        [name.slice(0, -2), new Date(inner).toISOString()],
-      ];
-    return [[name, withDates(inner)]];
-  });
-  // Of entries, since a name like __proto__ is one of the value's own.
-  return Object.fromEntries(entries);
 }

@@ -1,21 +1,13 @@
-import type {
-  CommitAnswer,
-  Key,
-  LockedAnswer,
-  MaybePromise,
-  Storage,
-  Transaction,
-} from '../storage/storage.js';
+import type { Key, MaybePromise, Storage, Transaction } from '../storage/storage.js';
 
-/** The same store, which tells what was written through it once that is as durable as it will be. */
+/**
+ * The same store, which tells what may have been written through it once that is as durable as it will be. Also where it was
+ * not, or another wrote there: after a reply that was lost only the store knows, and it is asked what it holds.
+ */
 export function watchedStorage(storage: Storage, onWritten: (key: Key) => void): Storage {
-  function told<T extends CommitAnswer | LockedAnswer>(answer: T, transactions: readonly Transaction[]): T {
-    if (!('outcomes' in answer)) return answer;
-    for (let index = 0; index < transactions.length; index++) {
-      if (answer.outcomes[index]?.status !== 'ok') continue;
-      for (const { kind, key } of transactions[index]?.writes ?? []) if (kind !== 'check') onWritten(key);
-    }
-    return answer;
+  function tell(transactions: readonly Transaction[]): void {
+    for (const { writes } of transactions)
+      for (const { kind, key } of writes) if (kind !== 'check') onWritten(key);
   }
 
   const { clock, peek, describe } = storage;
@@ -26,11 +18,17 @@ export function watchedStorage(storage: Storage, onWritten: (key: Key) => void):
     ...(describe && { describe: () => describe.call(storage) }),
     read: (keys) => storage.read(keys),
     range: (query) => storage.range(query),
-    commit: (transactions) => then(storage.commit(transactions), (answer) => told(answer, transactions)),
+    commit: (transactions) =>
+      afterwards(
+        () => storage.commit(transactions),
+        () => tell(transactions),
+      ),
     locked(keys, run) {
       let decided: readonly Transaction[] = [];
-      const answer = storage.locked(keys, (records, nowMs) => (decided = run(records, nowMs)));
-      return then(answer, (locked) => told(locked, decided));
+      return afterwards(
+        () => storage.locked(keys, (records, nowMs) => (decided = run(records, nowMs))),
+        () => tell(decided),
+      );
     },
     sweep: (limit) =>
       then(storage.sweep(limit), (answer) => {
@@ -39,6 +37,20 @@ export function watchedStorage(storage: Storage, onWritten: (key: Key) => void):
       }),
     close: () => storage.close(),
   };
+}
+
+/** Whatever became of it; at once where the store answers at once. */
+function afterwards<T>(ask: () => MaybePromise<T>, tell: () => void): MaybePromise<T> {
+  let answer: MaybePromise<T>;
+  try {
+    answer = ask();
+  } catch (error) {
+    tell();
+    throw error;
+  }
+  if (answer instanceof Promise) return answer.finally(tell);
+  tell();
+  return answer;
 }
 
 /** At once where the store answers at once: an engine on such a store waits for nothing. */
