@@ -1,7 +1,11 @@
-/** A process of its own, started by a test: `file-child.ts PATH`. It opens the store, says so, and stays until it is killed. */
+/**
+ * A process of its own, started by a test: `file-child.ts PATH [once]`. It opens the store, says so, and stays until it is
+ * killed; with `once` it closes the store and ends.
+ */
 import { fileStorage } from 'ambit/file';
 
-const [path = ''] = process.argv.slice(2);
-await fileStorage({ path });
+const [path = '', once] = process.argv.slice(2);
+const storage = await fileStorage({ path });
 process.stdout.write('open\n');
-setInterval(() => {}, 1_000);
+if (once === undefined) setInterval(() => {}, 1_000);
+else await storage.close();

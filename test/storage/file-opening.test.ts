@@ -4,7 +4,7 @@ import { encodeKey, type Storage, Value } from 'ambit/storage';
 import { type FileStorageOptions, fileStorage } from 'ambit/file';
 import { fileURLToPath } from 'node:url';
 import { join } from 'node:path';
-import { spawn } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { tmpdir } from 'node:os';
 
 let folder = '';
@@ -91,6 +91,28 @@ describe('opening', () => {
     expect(readdirSync(path).toSorted()).toEqual(['journal-00000001', 'lock']);
     for (const name of readdirSync(path)) expect(statSync(join(path, name)).mode & 0o777).toBe(0o600);
   });
+
+  test(
+    'flushes what the store is named in, whoever made its directory: that process may have died before it did',
+    { timeout: 120_000 },
+    () => {
+      mkdirSync(path);
+      const trace = join(folder, 'trace');
+      const traced = ['-f', '-qq', '-y', '-o', trace, '-e', 'trace=fsync,pwrite64'];
+      const { status, stderr } = spawnSync(
+        'strace',
+        [...traced, process.execPath, '--import', 'tsx', child, path, 'once'],
+        { encoding: 'utf8' },
+      );
+      expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
+      const calls = readFileSync(trace, 'utf8').split('\n');
+      const at = calls.findIndex((line) => line.includes('fsync(') && line.includes(`<${folder}>`));
+      expect(at).toBeGreaterThanOrEqual(0);
+      expect(at).toBeLessThan(
+        calls.findIndex((line) => line.includes('pwrite64(') && line.includes('journal-')),
+      );
+    },
+  );
 
   test('reports what it cut of a group that was not acknowledged, and the examination says so', async () => {
     await put(await opened({}).then(async (storage) => (await put(storage, 'kept'), storage)), 'torn');

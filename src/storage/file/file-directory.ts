@@ -36,7 +36,7 @@ export function absoluteDirectory(path: string): string {
  */
 export function prepareDirectory(directory: string): void {
   try {
-    if (makeDirectory(directory)) flushNames(dirname(directory));
+    const made = makeDirectory(directory);
     if (!statSync(directory).isDirectory()) {
       throw new AmbitError(
         'INVALID_INPUT',
@@ -50,6 +50,7 @@ export function prepareDirectory(directory: string): void {
       );
     }
     accessSync(directory, constants.R_OK | constants.W_OK | constants.X_OK);
+    flushNames(dirname(directory), made);
   } catch (error) {
     throw directoryError(directory, error);
   }
@@ -65,10 +66,20 @@ function makeDirectory(directory: string): boolean {
   }
 }
 
-/** A directory that is new to its parent is gone after a power cut unless the parent is flushed. */
-function flushNames(parent: string): void {
+/**
+ * A directory that is new to its parent is gone after a power cut unless the parent is flushed, by whoever made it, who may
+ * have died before, or by whoever opens it. A parent that may not be read was there before the store, for others to use: it
+ * cannot be flushed, and a directory that was found in it is taken for an old one.
+ */
+function flushNames(parent: string, made: boolean): void {
   if (process.platform === 'win32') return;
-  const descriptor = openSync(parent, constants.O_RDONLY);
+  let descriptor: number;
+  try {
+    descriptor = openSync(parent, constants.O_RDONLY);
+  } catch (error) {
+    if (!made && errnoOf(error) === 'EACCES') return;
+    throw error;
+  }
   try {
     fsyncSync(descriptor);
   } finally {
