@@ -6,7 +6,12 @@ export default defineConfig({
   ...base,
   test: {
     ...base.test,
-    include: ['test/tasks/**/*.test.ts', 'test/core/text-rules.test.ts'],
+    include: [
+      'test/tasks/**/*.test.ts',
+      'test/core/*-rules.test.ts',
+      'test/mcp/*-rules.test.ts',
+      'test/proof/rules-load.test.ts',
+    ],
     // It waits for pauses of the engine, and knows nothing of a rule that others do not know sooner.
     exclude: ['test/tasks/deactivation-race.test.ts'],
     globalSetup: [],

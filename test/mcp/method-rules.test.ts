@@ -143,6 +143,12 @@ describe('capabilities', () => {
     // Whoever may not ask for a resource has nothing to subscribe to.
     expect(allowing('resources/subscribe').trimCapabilities(announced)).toEqual(further);
     expect(allowing('*').trimCapabilities(announced)).toEqual(announced);
+    // Each by its own name.
+    const subscribing = allowing('resources/read', 'resources/subscribe');
+    expect(subscribing.trimCapabilities({ resources: { subscribe: true } })).toEqual({
+      resources: { subscribe: true },
+    });
+    expect(allowing('tasks/list').trimCapabilities({ tasks: { list: {} } })).toEqual({ tasks: { list: {} } });
   });
 
   test('of another form, they are left as they are or left out', () => {
@@ -154,6 +160,7 @@ describe('capabilities', () => {
       tasks: ['list'],
       extensions: {},
     });
+    expect(plain.trimCapabilities({ extensions: {} })).toStrictEqual({ extensions: {} });
     expect(allowing('resources/read').trimCapabilities({ resources: null })).toEqual({ resources: null });
   });
 });
