@@ -55,9 +55,13 @@ export type WriteOutcome = 'none' | 'unknown';
  */
 export class StorageUnavailableError extends AmbitError {
   readonly outcome: WriteOutcome;
-  readonly retryAfterMs: number;
+  /** `never`: this process will not be answered any more, as where a newer Ambit has taken over the store. */
+  readonly retryAfterMs: number | 'never';
 
-  constructor(message: string, options: ErrorOptions & { outcome: WriteOutcome; retryAfterMs?: number }) {
+  constructor(
+    message: string,
+    options: ErrorOptions & { outcome: WriteOutcome; retryAfterMs?: number | 'never' },
+  ) {
     super('STORAGE_UNAVAILABLE', message, options);
     this.name = 'StorageUnavailableError';
     this.outcome = options.outcome;

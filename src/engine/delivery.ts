@@ -13,7 +13,7 @@ export type Fate =
       readonly kind: 'lost';
       readonly reason: string;
       readonly outcome: WriteOutcome;
-      readonly retryAfterMs: number;
+      readonly retryAfterMs: number | 'never';
     };
 
 export interface Delivery {

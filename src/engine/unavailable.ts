@@ -8,7 +8,12 @@ const outcomes: Readonly<Record<WriteOutcome, string>> = {
 };
 
 /** The refusal of a call that the store did not answer. */
-export function unavailable(reason: string, outcome: WriteOutcome, retryAfterMs: number): Refused {
+export function unavailable(reason: string, outcome: WriteOutcome, retryAfterMs: number | 'never'): Refused {
+  if (retryAfterMs === 'never') {
+    const charged = outcome === 'none' ? 'nothing was charged' : 'it may have been done';
+    const message = `the store serves this process no more (${reason}): ${charged}, and trying again does not help`;
+    return refuse({ code: 'STORAGE_UNAVAILABLE', message, retryable: false, outcome });
+  }
   return refuse({
     code: 'STORAGE_UNAVAILABLE',
     message: `the store did not answer (${reason}): ${outcomes[outcome]}`,
@@ -21,7 +26,7 @@ export function unavailable(reason: string, outcome: WriteOutcome, retryAfterMs:
 export interface Failure {
   readonly reason: string;
   readonly outcome: WriteOutcome;
-  readonly retryAfterMs: number;
+  readonly retryAfterMs: number | 'never';
 }
 
 /** What a failure of the store means: a backend says so itself, anything else it throws leaves everything open. */

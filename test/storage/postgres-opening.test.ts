@@ -85,7 +85,8 @@ describe('the tables of a namespace', () => {
       await expect(Promise.resolve(storage.read([]))).rejects.toMatchObject({
         code: 'STORAGE_UNAVAILABLE',
         outcome: 'none',
-        message: expect.stringContaining('its schema is 99') as string,
+        retryAfterMs: 'never',
+        message: expect.stringContaining('a newer Ambit has changed its tables (schema 99') as string,
       });
       await ask('UPDATE ambit.schema_version SET version = 1');
     });

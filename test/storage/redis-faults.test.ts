@@ -356,7 +356,7 @@ describe('a server that cannot take it refuses, writes nothing, and is used agai
     await boss.set(`ambit:{${namespace}}:schema`, '2');
     const error = await refusal(create(storage, 'refused'));
     expect(error.message).toContain('newer Ambit');
-    expect(error.outcome).toBe('none');
+    expect(error).toMatchObject({ outcome: 'none', retryAfterMs: 'never' });
     await refusal(valuesOf(storage, []));
   });
 

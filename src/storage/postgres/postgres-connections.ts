@@ -2,6 +2,7 @@ import {
   codeOf,
   gaveWay,
   isLockTimeout,
+  isSchemaGone,
   lineOf,
   noAnswerCode,
   outcomeAfterSending,
@@ -202,7 +203,8 @@ export class PostgresConnections {
     } catch (error) {
       // Whatever its server refused leaves the connection in order; but one that is read-only may have a successor elsewhere.
       const code = codeOf(error);
-      usable = /^(?:22|23|40|42|54|55)/.test(code) || code === '57014';
+      // Where the schema is another one, the next connection that is made finds out which.
+      usable = (/^(?:22|23|40|42|54|55)/.test(code) || code === '57014') && !isSchemaGone(error);
       const line = lineOf(this.#place, error);
       if (gaveWay(error)) throw new GaveWay(line, { outcome: 'none' });
       if (isLockTimeout(error)) throw new LockedOut(line, { outcome: 'none' });

@@ -16,6 +16,14 @@ export function isLockTimeout(error: unknown): boolean {
   return codeOf(error) === '55P03';
 }
 
+/** Raised by the functions of the store: the caller is of another version of the schema. */
+export const otherSchemaCode = 'AMB01';
+
+/** Whether a table or a function is not what it was: the namespace was dropped, or a newer Ambit changed it. */
+export function isSchemaGone(error: unknown): boolean {
+  return [otherSchemaCode, '42P01', '42883', '3F000'].includes(codeOf(error));
+}
+
 /** Raised here when an answer does not come within the bound. */
 export const noAnswerCode = 'AMBIT_NO_ANSWER';
 
@@ -42,6 +50,7 @@ const nothingWritten: readonly string[] = [
   '55', // locks
   '57014', // cancelled, by statement_timeout as well
   '57P03', // it does not accept connections now
+  otherSchemaCode,
 ];
 
 /** What an error says of a write that was sent before it came. */
@@ -75,6 +84,7 @@ const advice: readonly (readonly [code: string, words: string])[] = [
   ['53', 'the server is out of resources'],
   ['25006', 'the server is read-only: a standby, or set so; connect to the primary'],
   ['25P03', 'the transaction was idle for too long, and the server ended it'],
+  [otherSchemaCode, 'a newer Ambit has changed its tables; update this program and start it anew'],
   ['40', 'the transaction gave way to others'],
   ['55P03', 'rows were kept locked by others for too long; look for a process that hangs'],
   ['57014', 'the statement was cancelled, or took longer than statement_timeout'],
@@ -113,5 +123,9 @@ export function unavailable(place: string, error: unknown, outcome: WriteOutcome
   const bug = (error instanceof TypeError || error instanceof RangeError) && codeOf(error) === '';
   if (error instanceof AmbitError || bug) return error;
   // Without the cause: a client's error may carry the settings of its connection.
-  return new StorageUnavailableError(lineOf(place, error), { outcome });
+  const never = codeOf(error) === otherSchemaCode;
+  return new StorageUnavailableError(lineOf(place, error), {
+    outcome,
+    ...(never && { retryAfterMs: 'never' }),
+  });
 }

@@ -12,6 +12,7 @@ import {
 } from '../storage.js';
 import type { PostgresBounds, Question } from './postgres-connections.js';
 import type { PostgresRow } from './postgres-driver.js';
+import { schemaVersion } from './postgres-schema.js';
 
 /** What the questions of one store have in common. */
 export interface QuestionContext {
@@ -53,7 +54,7 @@ export function textToCommit(
   context: QuestionContext,
 ): string {
   const { name, values } = commitQuestion(transactions, placeholders, context, context.bounds.lockMsMax);
-  return `SELECT * FROM ${context.schema}.${name}(${values.map(literal).join(', ')})`;
+  return textOf(context, name, values);
 }
 
 export function checkQuestion(transactions: readonly Transaction[], context: QuestionContext): Question {
@@ -81,7 +82,7 @@ export function readQuestion(keys: readonly Key[], context: QuestionContext): Qu
 
 /** Text that reads nothing but the time. */
 export function textOfTime(context: QuestionContext): string {
-  return `SELECT * FROM ${context.schema}.read_records(NULL, ${literal(context.clockMs())})`;
+  return textOf(context, 'read_records', [null, context.clockMs()]);
 }
 
 /** The time in what `textOfTime` is answered with. */
@@ -118,7 +119,7 @@ export function sweepAnswerOf(rows: readonly PostgresRow[]): SweepAnswer {
 /** Text that locks these keys, each named once. */
 export function textToLock(keys: readonly Key[], context: QuestionContext): string {
   const values = [textOfKeys(keys), context.bounds.lockMsMax, context.clockMs()];
-  return `SELECT * FROM ${context.schema}.lock_records(${values.map(literal).join(', ')})`;
+  return textOf(context, 'lock_records', values);
 }
 
 /** Makes outcomes of the rows of `checkQuestion`, which leaves it to the caller to tell what is late. */
@@ -303,9 +304,15 @@ function named(context: QuestionContext, name: string, values: (string | number 
   const places = values.map((_, index) => `$${index + 1}`).join(', ');
   return {
     name: `${context.schema}.${name}`,
-    text: `SELECT * FROM ${context.schema}.${name}(${places})`,
+    text: `SELECT * FROM ${context.schema}.${name}(${schemaVersion}, ${places})`,
     values,
   };
+}
+
+/** The same with the values in it. */
+function textOf(context: QuestionContext, name: string, values: (string | number | null)[]): string {
+  const given = values.map(literal).join(', ');
+  return `SELECT * FROM ${context.schema}.${name}(${schemaVersion}, ${given})`;
 }
 
 /** A value as a literal, whatever `standard_conforming_strings` says. */

@@ -78,6 +78,12 @@ export function guardPromises(
     }
     const version = await versionOf(send, schema);
     if (version === schemaVersion) return;
+    if (version !== undefined && version > schemaVersion) {
+      throw new StorageUnavailableError(
+        `postgres: ${place}: a newer Ambit has changed its tables (schema ${version}, this one knows ${schemaVersion}); update this program and start it anew`,
+        { outcome: 'none', retryAfterMs: 'never' },
+      );
+    }
     throw new StorageUnavailableError(
       `postgres: ${place}: its schema is ${version ?? 'gone'}, and was ${schemaVersion} when the store was opened; start this program anew`,
       { outcome: 'none' },

@@ -108,7 +108,7 @@ async function openOn(pool: PostgresPool, opening: Opening): Promise<Storage> {
     durability = durabilityOf(await askSettings(send, place, own && openBounds.statementMsMax));
   });
   try {
-    await migrate(opener, schema, place);
+    await migrate(opener, schema, place, openBounds);
   } finally {
     await opener.close();
   }

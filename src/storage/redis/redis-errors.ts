@@ -110,7 +110,11 @@ function lackingCommands(commands: readonly string[]): string {
 /** The error for whoever called a method of a store that is open. All others but this kind say that nothing was written. */
 export function refusalOf(error: AmbitError): StorageUnavailableError {
   if (error instanceof StorageUnavailableError) return error;
-  return new StorageUnavailableError(error.message, { outcome: 'none' });
+  const never = error.code === 'STORE_SCHEMA_TOO_NEW';
+  return new StorageUnavailableError(error.message, {
+    outcome: 'none',
+    ...(never && { retryAfterMs: 'never' as const }),
+  });
 }
 
 export function refused(server: string, words: string, outcome: WriteOutcome): StorageUnavailableError {

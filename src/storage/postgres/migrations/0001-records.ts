@@ -9,6 +9,10 @@
  * in READ COMMITTED, where each of their statements sees what was committed before it: in one statement, a row that
  * somebody else inserts meanwhile would be skipped silently, and the rest of its transaction written.
  *
+ * Each is told the schema that its caller knows, and refuses one that is not the store's. It looks once it holds its locks on
+ * the table: a migration locks the table before it changes anything, so that a call either ends before it or sees that it
+ * came.
+ *
  * @param schema the namespace, as a quoted identifier
  */
 export function records(schema: string): string {
@@ -48,6 +52,12 @@ const pinDurability = `
         PERFORM set_config('synchronous_commit', 'on', true);
       END IF;`;
 
+/** After a row that says the time and comes only where the schema is the one that the caller knows. */
+const refuseOthers = `
+      IF NOT FOUND THEN
+        RAISE EXCEPTION 'the schema changed' USING ERRCODE = 'AMB01';
+      END IF;`;
+
 /** Nobody waits longer for a row. */
 const boundWaiting = `
       PERFORM set_config('lock_timeout', lock_ms::text, true);`;
@@ -55,11 +65,13 @@ const boundWaiting = `
 /** The records under keys (joined by line feeds), by their position from 1; the row of position 0 says the time. */
 function readRecords(schema: string): string {
   return `
-    CREATE FUNCTION ${schema}.read_records(keys text, clock_ms bigint)
+    CREATE FUNCTION ${schema}.read_records(known int, keys text, clock_ms bigint)
       RETURNS TABLE (entry int, found_version text, found_value text, found_expires_at_ms bigint)
       LANGUAGE plpgsql STABLE ${planning} AS $body$
     BEGIN
-      RETURN QUERY SELECT 0, NULL::text, NULL::text, ${nowMs};
+      RETURN QUERY SELECT 0, NULL::text, NULL::text, ${nowMs}
+        FROM ${schema}.schema_version v WHERE v.version = known;
+      ${refuseOthers}
       RETURN QUERY
         SELECT w.i::int, r.version, r.value, r.expires_at_ms
           FROM unnest(CASE keys WHEN '' THEN ARRAY[''] ELSE string_to_array(keys, E'\\n') END)
@@ -75,7 +87,7 @@ function readRecords(schema: string): string {
  */
 function lockRecords(schema: string): string {
   return `
-    CREATE FUNCTION ${schema}.lock_records(keys text, lock_ms int, clock_ms bigint)
+    CREATE FUNCTION ${schema}.lock_records(known int, keys text, lock_ms int, clock_ms bigint)
       RETURNS TABLE (entry int, found_version text, found_value text, found_expires_at_ms bigint)
       LANGUAGE plpgsql VOLATILE ${planning} AS $body$
     DECLARE
@@ -95,7 +107,9 @@ function lockRecords(schema: string): string {
       IF locked < coalesce(cardinality(ks), 0) THEN
         RAISE EXCEPTION 'a key was deleted meanwhile' USING ERRCODE = '40001';
       END IF;
-      RETURN QUERY SELECT 0, NULL::text, NULL::text, ${nowMs};
+      RETURN QUERY SELECT 0, NULL::text, NULL::text, ${nowMs}
+        FROM ${schema}.schema_version v WHERE v.version = known;
+      ${refuseOthers}
       RETURN QUERY
         SELECT w.i::int, r.version, r.value, r.expires_at_ms
           FROM unnest(ks) WITH ORDINALITY AS w(k, i) JOIN ${schema}.record r ON r.key = w.k;
@@ -108,7 +122,7 @@ function lockRecords(schema: string): string {
  */
 function checkGroup(schema: string): string {
   return `
-    CREATE FUNCTION ${schema}.check_group(keys text, owners text, expected text, clock_ms bigint)
+    CREATE FUNCTION ${schema}.check_group(known int, keys text, owners text, expected text, clock_ms bigint)
       RETURNS TABLE (
         owner int, entry int, found_version text, found_value text, found_expires_at_ms bigint)
       LANGUAGE plpgsql STABLE ${planning} AS $body$
@@ -129,7 +143,9 @@ function checkGroup(schema: string): string {
             LEFT JOIN ${schema}.record r ON r.key = w.k AND r.version <> ''
            WHERE w.t = ANY (failed);
       END IF;
-      RETURN QUERY SELECT 0, 0, NULL::text, NULL::text, ${nowMs};
+      RETURN QUERY SELECT 0, 0, NULL::text, NULL::text, ${nowMs}
+        FROM ${schema}.schema_version v WHERE v.version = known;
+      ${refuseOthers}
     END $body$;`;
 }
 
@@ -141,7 +157,7 @@ function checkGroup(schema: string): string {
 function putGroup(schema: string): string {
   return `
     CREATE FUNCTION ${schema}.put_group(
-        keys text, expected text, versions text, vals text, expiries text, deadlines text, lock_ms int, clock_ms bigint)
+        known int, keys text, expected text, versions text, vals text, expiries text, deadlines text, lock_ms int, clock_ms bigint)
       RETURNS TABLE (
         owner int, entry int, found_version text, found_value text, found_expires_at_ms bigint)
       LANGUAGE plpgsql VOLATILE ${planning} AS $body$
@@ -167,7 +183,9 @@ function putGroup(schema: string): string {
       IF first_deadline < ${nowMs} THEN
         RAISE EXCEPTION 'late' USING ERRCODE = '40001';
       END IF;
-      RETURN QUERY SELECT 0, 0, NULL::text, NULL::text, ${nowMs};
+      RETURN QUERY SELECT 0, 0, NULL::text, NULL::text, ${nowMs}
+        FROM ${schema}.schema_version v WHERE v.version = known;
+      ${refuseOthers}
       IF coalesce(cardinality(done), 0) < cardinality(ks) THEN
         RETURN QUERY
           SELECT w.i::int, CASE WHEN r.version = w.o THEN 0 ELSE w.i::int END, r.version, r.value, r.expires_at_ms
@@ -189,7 +207,7 @@ function putGroup(schema: string): string {
 function commitGroup(schema: string): string {
   return `
     CREATE FUNCTION ${schema}.commit_group(
-        keys text, owners text, expected text, versions text, vals text, expiries text, deadlines text,
+        known int, keys text, owners text, expected text, versions text, vals text, expiries text, deadlines text,
         placeholders text, lock_ms int, clock_ms bigint)
       RETURNS TABLE (
         owner int, entry int, found_version text, found_value text, found_expires_at_ms bigint)
@@ -263,7 +281,9 @@ function commitGroup(schema: string): string {
          WHERE r.key = p.k AND r.version = '';
       END IF;
 
-      RETURN QUERY SELECT 0, 0, NULL::text, NULL::text, now_ms;
+      RETURN QUERY SELECT 0, 0, NULL::text, NULL::text, now_ms
+        FROM ${schema}.schema_version v WHERE v.version = known;
+      ${refuseOthers}
       IF cardinality(dropped) > cardinality(failed) THEN
         RETURN QUERY SELECT d.t, 0, NULL::text, NULL::text, NULL::bigint FROM unnest(dropped) AS d(t)
          WHERE NOT d.t = ANY (failed);
@@ -278,11 +298,13 @@ function rangeRecords(schema: string): string {
           WHERE r.key >= first_key AND r.key < end_key AND r.version <> '' ORDER BY r.key ${order} LIMIT most;`;
   return `
     CREATE FUNCTION ${schema}.range_records(
-        first_key text, end_key text, most int, backward boolean, clock_ms bigint)
+        known int, first_key text, end_key text, most int, backward boolean, clock_ms bigint)
       RETURNS TABLE (found_key text, found_version text, found_value text, found_expires_at_ms bigint)
       LANGUAGE plpgsql STABLE ${planning} AS $body$
     BEGIN
-      RETURN QUERY SELECT NULL::text, NULL::text, NULL::text, ${nowMs};
+      RETURN QUERY SELECT NULL::text, NULL::text, NULL::text, ${nowMs}
+        FROM ${schema}.schema_version v WHERE v.version = known;
+      ${refuseOthers}
       IF backward THEN ${page('DESC')}
       ELSE ${page('ASC')}
       END IF;
@@ -295,17 +317,19 @@ function rangeRecords(schema: string): string {
  */
 function sweepRecords(schema: string): string {
   return `
-    CREATE FUNCTION ${schema}.sweep_records(most int, clock_ms bigint)
+    CREATE FUNCTION ${schema}.sweep_records(known int, most int, clock_ms bigint)
       RETURNS TABLE (swept_key text, now_ms bigint)
       LANGUAGE plpgsql VOLATILE ${planning} AS $body$
     DECLARE
       as_of_ms bigint := ${nowMs};
     BEGIN
-      RETURN QUERY SELECT NULL::text, as_of_ms;
       RETURN QUERY
         DELETE FROM ${schema}.record r WHERE r.key = ANY (ARRAY(
             SELECT e.key FROM ${schema}.record e WHERE e.expires_at_ms <= as_of_ms
              ORDER BY e.expires_at_ms LIMIT most FOR UPDATE SKIP LOCKED))
         RETURNING r.key, NULL::bigint;
+      RETURN QUERY SELECT NULL::text, as_of_ms
+        FROM ${schema}.schema_version v WHERE v.version = known;
+      ${refuseOthers}
     END $body$;`;
 }
