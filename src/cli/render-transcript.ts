@@ -37,11 +37,14 @@ export function transcriptText({ session, loops, children, entries, damaged = []
     if (entry.loopId !== loopId) {
       loopId = entry.loopId;
       const loop = loops.find((one) => one.loopId === loopId);
-      lines.push('', `== ${loop ? `${loop.kind}, ${loop.status}` : 'loop'} (${loopId})`);
+      const what = loop && !loop.damaged ? `${loop.kind}, ${loop.status}` : 'damaged loop';
+      lines.push('', `== ${what} (${loopId})`);
     }
     lines.push(...entryLines(entry));
   }
   for (const { what, problem } of damaged) lines.push('', `!! ${what} ${problem}`);
+  for (const { what, problem } of session.lost ?? [])
+    lines.push('', `!! lost before it was copied: ${what} ${problem}`);
   return lines.map((line) => `${printable(line)}\n`).join('');
 }
 

@@ -15,7 +15,9 @@ import {
   sessionOf,
   type SessionRecord,
   stagingKey,
+  unreadableLoop,
 } from './transcript-records.js';
+import { loopShape, loopStateShape, problemOf } from './record-shapes.js';
 import { indexLagMs, schemaVersion } from './transcript-limits.js';
 import {
   invalidInput,
@@ -153,20 +155,17 @@ function addPlanned(draft: Draft, entry: Planned, pieces: PiecesRef | undefined)
 
 function loopOf({ view, record, loops }: Draft, loopId: string): LoopRecord | undefined {
   const known = loops.get(loopId) ?? view.getConstant(loopKey(record.incarnation, loopId));
+  const problem = known && problemOf(known, loopShape);
+  if (problem !== undefined) throw unreadableLoop(loopId, problem);
   if (known) loops.set(loopId, known);
   return known;
 }
 
 function stateOf({ view, record, states }: Draft, loopId: string): LoopStateRecord {
-  return (
-    states.get(loopId) ??
-    view.get(loopStateKey(record.incarnation, loopId)) ?? {
-      schema: schemaVersion,
-      status: 'running',
-      endedAtMs: null,
-      usage: {},
-    }
-  );
+  const known = states.get(loopId) ?? view.get(loopStateKey(record.incarnation, loopId));
+  const problem = known && problemOf(known, loopStateShape);
+  if (problem !== undefined) throw unreadableLoop(loopId, problem);
+  return known ?? { schema: schemaVersion, status: 'running', endedAtMs: null, usage: {} };
 }
 
 function addLoop(draft: Draft, entry: PlannedLoop): Refused | undefined {

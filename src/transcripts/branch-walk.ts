@@ -1,4 +1,5 @@
-import { type LoopRecord, loopKey, problemOf, type SessionRecord } from './transcript-records.js';
+import { type LoopRecord, loopKey, type SessionRecord } from './transcript-records.js';
+import { loopShape, problemOf } from './record-shapes.js';
 import { readEntries, type StoredEntry } from './entry-reading.js';
 import { entriesPageMax, tailPageFirst } from './transcript-limits.js';
 import { readValues, unreadable } from './record-pages.js';
@@ -22,6 +23,10 @@ export interface BranchWalk {
   readonly loopIds: string[];
 }
 
+type WalkedLoop = Pick<LoopRecord, 'position' | 'parentLoopId' | 'branchesAt'>;
+
+const unknownLoop: WalkedLoop = { position: 0, parentLoopId: null, branchesAt: 0 };
+
 type OpenedWalk = { readonly ok: true; readonly walk: BranchWalk } | Refused;
 
 export async function walkBranch(
@@ -34,22 +39,23 @@ export async function walkBranch(
   let before = record.nextPosition;
   let limit = tailPageFirst;
   /** The loop that entries have to be of, and the position from which on they are none of the branch. */
-  let current: { loopId: string; loop: LoopRecord; visibleBefore: number } | undefined;
+  let current: { loopId: string; loop: WalkedLoop; visibleBefore: number } | undefined;
 
-  /** Goes on to a loop; past one that cannot be read, the branch ends. */
+  /** Goes on to a loop. Of one that cannot be read there are its entries, wherever they lie, and the branch ends with them. */
   async function enter(loopId: string, visibleBefore: number): Promise<{ readonly ok: true } | Refused> {
     const read = await readValues(engine, [loopKey(record.incarnation, loopId)]);
     if (!read.ok) return read;
     const [loop] = read.values;
     current = undefined;
-    const problem = loop === unreadable || loopIds.includes(loopId) ? 'is damaged' : problemOf(loop, 'kind');
-    if (loop === undefined && loopIds.length === 0) return loopNotFound(loopId);
-    if (problem !== undefined || loop === unreadable || loop === undefined) {
-      damaged.push({ what: `the loop ${loopId}`, problem: problem ?? 'is damaged' });
-      return { ok: true };
-    }
+    if (loop === undefined && loopIds.length === 0 && loopId !== record.currentLoopId)
+      return loopNotFound(loopId);
+    const isSeen = loopIds.includes(loopId);
+    const problem = loop === unreadable || isSeen ? 'is damaged' : problemOf(loop, loopShape);
+    if (problem !== undefined) damaged.push({ what: `the loop ${loopId}`, problem });
+    if (isSeen) return { ok: true };
     loopIds.push(loopId);
-    current = { loopId, loop, visibleBefore };
+    const isReadable = problem === undefined && loop !== unreadable && loop !== undefined;
+    current = { loopId, loop: isReadable ? loop : unknownLoop, visibleBefore };
     return { ok: true };
   }
 
@@ -67,7 +73,7 @@ export async function walkBranch(
       const entries: StoredEntry[] = [];
       for (const entry of page.entries) {
         while (current && entry.position < current.loop.position) {
-          const { parentLoopId, branchesAt }: LoopRecord = current.loop;
+          const { parentLoopId, branchesAt }: WalkedLoop = current.loop;
           if (parentLoopId === null) current = undefined;
           else {
             const entered = await enter(parentLoopId, Math.min(branchesAt, current.visibleBefore));

@@ -10,7 +10,7 @@ import { readAll, readValues, unreadable } from './record-pages.js';
 import { AmbitError } from '../core/errors.js';
 import type { Engine } from '../engine/engine.js';
 import { keyName } from './checkpoint-names.js';
-import { problemOf } from './transcript-records.js';
+import { checkpointShape, problemOf } from './record-shapes.js';
 import { quoted } from '../core/text-rules.js';
 import { readText } from './checkpoint-texts.js';
 import type { Refused } from '../core/refusals.js';
@@ -27,7 +27,7 @@ export async function readCheckpoint(
   if (!read.ok) return read;
   const [record] = read.values;
   if (record === undefined) return { ok: true, checkpoint: undefined };
-  if (record === unreadable || problemOf(record, 'values') !== undefined) throw damaged(place);
+  if (record === unreadable || problemOf(record, checkpointShape) !== undefined) throw damaged(place);
   const checkpoint = await readText(engine, record.checkpoint);
   if (!checkpoint.ok) return checkpoint;
   const metadata = await readText(engine, record.metadata);

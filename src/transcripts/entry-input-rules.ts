@@ -23,11 +23,9 @@ import {
 } from './input-problem-rules.js';
 import { copyFields, copyJson } from './json-rules.js';
 import type { EntryRecord } from './transcript-records.js';
+import { loopKinds, loopStatuses } from './record-shapes.js';
 import { utf8Bytes } from '../core/text-rules.js';
 import { withoutSecrets } from './secret-rules.js';
-
-export const loopKinds: readonly LoopKind[] = ['initial', 'continuation', 'branch', 'rerun', 'compaction'];
-export const loopStatuses: readonly LoopStatus[] = ['pending', 'running', 'completed', 'rejected', 'aborted'];
 
 /** A loop to begin. */
 export interface PlannedLoop {

@@ -1,5 +1,6 @@
 import { decodeKey, type Key } from '../core/keys.js';
-import { entryKey, type EntryRecord, problemOf } from './transcript-records.js';
+import { entryKey, type EntryRecord } from './transcript-records.js';
+import { entryShape, isContent, problemOf } from './record-shapes.js';
 import { type Found, readPage } from './record-pages.js';
 import type { JsonFields, TranscriptDamage } from './transcript-types.js';
 import { copyFields } from './json-rules.js';
@@ -53,7 +54,7 @@ function entriesOf(page: Found<EntryRecord>): Pick<EntryPage, 'entries' | 'damag
   const damaged = page.unreadable.map((key) => damagedEntry(positionOf(key), 'is damaged'));
   const entries: StoredEntry[] = [];
   for (const { key, value } of page.found) {
-    const problem = problemOf(value, 'loopId');
+    const problem = problemOf(value, entryShape);
     if (problem === undefined) entries.push({ position: positionOf(key), record: value });
     else damaged.push(damagedEntry(positionOf(key), problem));
   }
@@ -73,15 +74,14 @@ export async function contentOf(
   { position, record }: StoredEntry,
 ): Promise<{ readonly ok: true; readonly entry: ReadEntry | TranscriptDamage } | Refused> {
   const { schema, type, loopId, atMs, fields, pieces } = record;
-  let content = fields;
+  let content: unknown = fields;
   if (pieces) {
     const read = await readPieces(engine, pieces);
     if (!read.ok) return read;
-    content = read.content as JsonFields | undefined;
+    content = read.content;
   }
-  if (typeof content !== 'object' || content === null)
-    return { ok: true, entry: damagedEntry(position, 'is damaged') };
-  const copied = pieces ? content : copyFields('entry', content);
+  if (!isContent(type, content)) return { ok: true, entry: damagedEntry(position, 'is damaged') };
+  const copied = pieces ? (content as JsonFields) : copyFields('entry', content);
   return { ok: true, entry: { ...copied, schema, type, loopId, position, atMs } };
 }
 

@@ -1,5 +1,6 @@
 import { isStaged, type PiecesRef, pieceKey, stagingKey } from './transcript-records.js';
 import { pieceCharsMax, piecesAtOnce, unfinishedForMs } from './transcript-limits.js';
+import { readValues } from './record-pages.js';
 import type { Engine } from '../engine/engine.js';
 import type { Refused } from '../core/refusals.js';
 import { tookTooLong } from './transcript-refusals.js';
@@ -49,7 +50,7 @@ export async function readPieces(
     const keys = Array.from({ length: Math.min(piecesAtOnce, count - index) }, (_, at) =>
       pieceKey(set, index + at),
     );
-    const answer = await engine.read(keys);
+    const answer = await readValues(engine, keys);
     if (!answer.ok) return answer;
     if (answer.values.some((piece) => typeof piece !== 'string')) return { ok: true, content: undefined };
     text += answer.values.join('');

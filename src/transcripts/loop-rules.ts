@@ -1,5 +1,7 @@
 import type { TranscriptGroup, TranscriptLoop } from './transcript-types.js';
-import type { GroupRecord } from './transcript-records.js';
+import type { GroupRecord, LoopRecord, SessionRecord } from './transcript-records.js';
+import type { ReadEntry } from './entry-reading.js';
+import { schemaVersion } from './transcript-limits.js';
 
 /**
  * Loops as they began, each behind its parent: of those that begin at one position some may be the parents of others, and
@@ -46,4 +48,51 @@ export function groupsOfLoops(
       ...(chosen !== undefined && loopIds.includes(chosen) && { selectedLoopId: chosen }),
     };
   });
+}
+
+type Loops = ReadonlyMap<string, LoopRecord>;
+type Entries = readonly Pick<ReadEntry, 'loopId' | 'position' | 'atMs'>[];
+
+/** Every loop that anything in a whole session names. */
+export function namedLoops(
+  { currentLoopId }: SessionRecord,
+  loops: Loops,
+  entries: Entries,
+  damagedLoopIds: readonly string[],
+): ReadonlySet<string> {
+  const named = new Set(damagedLoopIds);
+  if (currentLoopId !== null) named.add(currentLoopId);
+  for (const { parentLoopId } of loops.values()) if (parentLoopId !== null) named.add(parentLoopId);
+  for (const { loopId } of entries) named.add(loopId);
+  return named;
+}
+
+/**
+ * What stands for loops whose records cannot be read, so that their entries and their children have a place: what these say
+ * of them. It is marked as `damaged`, and stays so in copies.
+ */
+export function missingLoops(
+  { createdAtMs, nextPosition }: SessionRecord,
+  loops: Loops,
+  entries: Entries,
+  named: ReadonlySet<string>,
+): Loops {
+  const missing = new Map<string, LoopRecord>();
+  for (const loopId of named) {
+    if (loops.has(loopId)) continue;
+    const first = entries.find((entry) => entry.loopId === loopId);
+    const children = [...loops.values()].filter(({ parentLoopId }) => parentLoopId === loopId);
+    const position = Math.min(first?.position ?? nextPosition, ...children.map((child) => child.position));
+    missing.set(loopId, {
+      schema: schemaVersion,
+      kind: 'initial',
+      parentLoopId: null,
+      groupId: null,
+      startedAtMs: first?.atMs ?? createdAtMs,
+      position,
+      branchesAt: position,
+      more: { damaged: true },
+    });
+  }
+  return missing;
 }

@@ -18,10 +18,18 @@ import {
   usageOf,
   wrong,
 } from './input-problem-rules.js';
-import { checkContent, loopKinds, loopStatuses, type PlannedEntry, savedEntry } from './entry-input-rules.js';
-import { checkParent, scopes } from './session-input-rules.js';
-import { configBytesMax, innerIdCharsMax, metadataBytesMax, schemaVersion } from './transcript-limits.js';
-import type { TranscriptCounts, TranscriptUsage } from './transcript-types.js';
+import { checkContent, type PlannedEntry, savedEntry } from './entry-input-rules.js';
+import { checkParent } from './session-input-rules.js';
+import { entryTypes, formations, loopKinds, loopStatuses, scopes } from './record-shapes.js';
+import {
+  configBytesMax,
+  innerIdCharsMax,
+  lostCharsMax,
+  lostRecordsMax,
+  metadataBytesMax,
+  schemaVersion,
+} from './transcript-limits.js';
+import type { TranscriptCounts, TranscriptDamage, TranscriptUsage } from './transcript-types.js';
 import { withoutSecrets } from './secret-rules.js';
 
 /** A whole transcript that was checked, as records without their keys. */
@@ -83,10 +91,12 @@ export function checkTranscript(input: unknown, nowMs: number, mint: () => strin
   const session = objectOf('session', file.session);
   const nextPosition = nextPositionOf(session, loops, entries);
   const saved = checkSavedSession(session, known, loops);
+  const lost = lostOf([...listOf('session.lost', session.lost), ...listOf('damaged', file.damaged)]);
   return {
     ...saved,
     session: {
       ...saved.session,
+      ...(lost.length > 0 && { lost }),
       nextPosition,
       counts: countsOf(loops, entries),
       usage: loops.reduce<TranscriptUsage>((sum, { state }) => addUsage(sum, state.usage), {}),
@@ -149,6 +159,7 @@ function checkSavedSession(
     previousSessionId,
     metadata,
     currentLoopId,
+    lost: _lost,
     schema: _s,
     nextPosition: _n,
     counts: _c,
@@ -181,10 +192,7 @@ function checkSavedSession(
     session: {
       schema: schemaVersion,
       agentId: agentIdOf(agentId),
-      formation:
-        formation === undefined
-          ? 'explicit'
-          : oneOf('session.formation', formation, ['explicit', 'first-loop', 'inactivity']),
+      formation: formation === undefined ? 'explicit' : oneOf('session.formation', formation, formations),
       scope: scope === undefined ? 'persistent' : oneOf('session.scope', scope, scopes),
       ...(above && { parent: above }),
       ...(forked && { forkedFrom: forked as unknown as NonNullable<SessionRecord['forkedFrom']> }),
@@ -207,7 +215,7 @@ function checkSavedEntries(
   return inputs.map((input, index) => {
     const where = `entries[${index}]`;
     const fields = objectOf(where, input);
-    const type = oneOf(`${where}.type`, fields.type, ['turn', 'turn-update', 'message', 'event', 'overlay']);
+    const type = oneOf(`${where}.type`, fields.type, entryTypes);
     const planned = checkContent(type, fields, where, mint, savedEntry);
     const position = optional(fields.position, (value) => timeOf(`${where}.position`, value)) ?? next;
     if (position < next)
@@ -327,6 +335,18 @@ function selectedOf(inputs: readonly unknown[], known: ReadonlySet<string>): Rea
     selected.set(id, chosen);
   }
   return selected;
+}
+
+/** What was damaged in what was loaded is not in what is saved: said once, it stays said. */
+function lostOf(inputs: readonly unknown[]): readonly TranscriptDamage[] {
+  const lost = new Map<string, TranscriptDamage>();
+  for (const input of inputs) {
+    const { what, problem } = objectOf('damaged', input);
+    const name = text('damaged.what', what, lostCharsMax);
+    if (lost.size < lostRecordsMax)
+      lost.set(name, { what: name, problem: text('damaged.problem', problem, innerIdCharsMax) });
+  }
+  return [...lost.values()];
 }
 
 function checkChild(input: unknown): ChildRecord & { readonly sessionId: string } {

@@ -11,8 +11,7 @@ import {
 import { inactiveMsMax, innerIdCharsMax, metadataBytesMax } from './transcript-limits.js';
 import type { JsonFields, SessionScope, TranscriptParent } from './transcript-types.js';
 import type { NewTranscript } from './transcript-input-types.js';
-
-export const scopes: readonly SessionScope[] = ['persistent', 'ephemeral'];
+import { scopes } from './record-shapes.js';
 
 /** A new session with every default filled in. */
 export interface CheckedSession {

@@ -15,6 +15,12 @@ export const agentIdCharsMax = 255;
 /** Characters of the ids of loops, turns, groups and operations. */
 export const innerIdCharsMax = 255;
 
+/** Lost records named in a session: its record is written with every append, and holds them. */
+export const lostRecordsMax = 20;
+
+/** Characters of the name of a lost record, which holds the id of a loop or a session. */
+export const lostCharsMax = 640;
+
 /** Bytes of a session's or a loop's metadata: the session's record is written with every append, and holds it. */
 export const metadataBytesMax = 16_384;
 

@@ -1,14 +1,7 @@
 import { agentIdOf, checked, objectOf, onlyFields, wrong } from './input-problem-rules.js';
-import {
-  indexEntryOf,
-  indexRange,
-  isLive,
-  problemOf,
-  type Range,
-  sessionKey,
-  sessionOf,
-} from './transcript-records.js';
+import { indexEntryOf, indexRange, isLive, type Range, sessionKey, sessionOf } from './transcript-records.js';
 import { listLimitDefault, listLimitMax, listPagesMax } from './transcript-limits.js';
+import { problemOf, sessionShape } from './record-shapes.js';
 import { readValues, unreadable } from './record-pages.js';
 import type { TranscriptListOptions, TranscriptPage } from './transcript-input-types.js';
 import { decodeKey, type Key } from '../core/keys.js';
@@ -88,7 +81,7 @@ async function readListed(
     const record = read.values[at];
     // It was deleted since.
     if (record === undefined) continue;
-    if (record === unreadable || problemOf(record, 'incarnation') !== undefined) damaged.push(sessionId);
+    if (record === unreadable || problemOf(record, sessionShape) !== undefined) damaged.push(sessionId);
     // One that has moved meanwhile stood further up already.
     else if (isLive(record, read.now) && record.indexedAtMs === indexedAtMs)
       sessions.push(sessionOf(sessionId, record));

@@ -5,13 +5,13 @@ import {
   loopOf,
   loopsOf,
   loopStatesOf,
-  problemOf,
   sessionOf,
   type SessionRecord,
 } from './transcript-records.js';
 import { contentOf, isDamage, readEntries, type ReadEntry, type StoredEntry } from './entry-reading.js';
 import { entriesPageMax, innerIdCharsMax, schemaVersion, tailTurnsMax } from './transcript-limits.js';
-import { groupsOfLoops, inTreeOrder } from './loop-rules.js';
+import { groupsOfLoops, inTreeOrder, missingLoops, namedLoops } from './loop-rules.js';
+import { childShape, groupShape, loopShape, loopStateShape, problemOf, type Shape } from './record-shapes.js';
 import { type Found, readAll } from './record-pages.js';
 import { objectOf, onChecked, onlyFields, sessionIdOf, text, whole } from './input-problem-rules.js';
 import type {
@@ -52,10 +52,13 @@ export function load(
             ? await readWhole(engine, record)
             : await readBranch(engine, record, loopId ?? record.currentLoopId, turns);
         if (!part.ok) return part;
-        const around = await readAround(engine, record, part.loopIds);
+        const around = await readAround(engine, record, part);
         if (!around.ok) return around;
         const { loops, groups, children } = around;
-        const damaged = [...around.damaged, ...part.damaged];
+        // A walk of a branch notes loops as well.
+        const damaged = [
+          ...new Map([...around.damaged, ...part.damaged].map((one) => [one.what, one])).values(),
+        ];
         const transcript: Transcript = {
           schema: schemaVersion,
           session: sessionOf(sessionId, record),
@@ -156,9 +159,10 @@ interface Around {
 /** A session's loops, in the order in which they began, its parallel groups, and its links to sub-agents. */
 async function readAround(
   engine: Engine,
-  { incarnation, identity, nextPosition }: SessionRecord,
-  loopIds: ReadonlySet<string> | undefined,
+  record: SessionRecord,
+  { loopIds, entries }: Part,
 ): Promise<Around | Refused> {
+  const { incarnation, identity, nextPosition } = record;
   const damaged: TranscriptDamage[] = [];
   const loopsFound = await readAll(engine, loopsOf(incarnation));
   const statesFound = loopsFound.ok ? await readAll(engine, loopStatesOf(incarnation)) : loopsFound;
@@ -166,15 +170,23 @@ async function readAround(
   const childrenFound = groupsFound.ok ? await readAll(engine, childrenOf(identity)) : groupsFound;
   if (!loopsFound.ok || !statesFound.ok || !groupsFound.ok || !childrenFound.ok)
     return [loopsFound, statesFound, groupsFound, childrenFound].find((answer) => !answer.ok) as Refused;
-  const loopRecords = readable('the loop', 'kind', loopsFound, damaged);
-  const states = readable('the state of the loop', 'status', statesFound, damaged);
-  const selected = readable('the choice of the group', 'selectedLoopId', groupsFound, damaged);
-  const links = readable('the link to the session', 'schema', childrenFound, damaged);
+  const damagedLoopIds: string[] = [];
+  const loopRecords = readable('the loop', loopShape, loopsFound, damaged, damagedLoopIds);
+  const states = readable('the state of the loop', loopStateShape, statesFound, damaged);
+  const selected = readable('the choice of the group', groupShape, groupsFound, damaged);
+  const links = readable('the link to the session', childShape, childrenFound, damaged);
 
+  const known = new Map(
+    [...loopRecords].filter(
+      ([loopId, loop]) => (loopIds?.has(loopId) ?? true) && loop.position <= nextPosition,
+    ),
+  );
+  const named = loopIds ?? namedLoops(record, known, entries, damagedLoopIds);
+  const missing = missingLoops(record, known, entries, named);
+  for (const loopId of missing.keys())
+    if (!damagedLoopIds.includes(loopId)) damaged.push({ what: `the loop ${loopId}`, problem: 'is missing' });
   const loops = inTreeOrder(
-    [...loopRecords]
-      .filter(([loopId, loop]) => (loopIds?.has(loopId) ?? true) && loop.position <= nextPosition)
-      .map(([loopId, loop]) => loopOf(loopId, loop, states.get(loopId))),
+    [...known, ...missing].map(([loopId, loop]) => loopOf(loopId, loop, states.get(loopId))),
   );
   const children = [...links].map(([sessionId, { schema: _schema, ...link }]) => ({ ...link, sessionId }));
   return { ok: true, loops, groups: groupsOfLoops(loops, selected), children, damaged };
@@ -183,16 +195,19 @@ async function readAround(
 /** The records of one kind by the last part of their keys; takes note of those that cannot be read. */
 function readable<T>(
   what: string,
-  field: string,
+  shape: Shape,
   found: Found<T>,
   damaged: TranscriptDamage[],
+  damagedIds: string[] = [],
 ): Map<string, T> {
   const records = new Map<string, T>();
-  const note = (key: Key, problem: string): void =>
-    void damaged.push({ what: `${what} ${lastPartOf(key)}`, problem });
+  const note = (key: Key, problem: string): void => {
+    damagedIds.push(lastPartOf(key));
+    damaged.push({ what: `${what} ${lastPartOf(key)}`, problem });
+  };
   for (const key of found.unreadable) note(key, 'is damaged');
   for (const { key, value } of found.found) {
-    const problem = problemOf(value, field);
+    const problem = problemOf(value, shape);
     if (problem === undefined) records.set(lastPartOf(key), value);
     else note(key, problem);
   }

@@ -3,14 +3,14 @@ import { contentOf, isDamage, type ReadEntry, type StoredEntry } from './entry-r
 import { gatherHistory, type HistoryEntry, type HistoryGathering } from './history-rules.js';
 import {
   isLive,
-  problemOf,
   sessionKey,
   sessionOf,
   type SessionRecord,
   unreadableSession,
 } from './transcript-records.js';
-import type { JsonFields, TranscriptSession, VisibleMessage } from './transcript-types.js';
+import type { JsonFields, TranscriptDamage, TranscriptSession, VisibleMessage } from './transcript-types.js';
 import { objectOf, onChecked, onlyFields, sessionIdOf, text, whole } from './input-problem-rules.js';
+import { problemOf, sessionShape } from './record-shapes.js';
 import { readValues, unreadable } from './record-pages.js';
 import type { Engine } from '../engine/engine.js';
 import type { HistoryOptions } from './transcript-input-types.js';
@@ -27,7 +27,7 @@ export async function readSession(
   if (!answer.ok) return answer;
   const [record] = answer.values;
   if (record === undefined) return sessionNotFound(sessionId);
-  const problem = record === unreadable ? 'is damaged' : problemOf(record, 'incarnation');
+  const problem = record === unreadable ? 'is damaged' : problemOf(record, sessionShape);
   if (problem !== undefined || record === unreadable)
     throw unreadableSession(sessionId, problem ?? 'is damaged');
   return isLive(record, answer.now) ? { ok: true, record } : sessionNotFound(sessionId);
@@ -59,6 +59,7 @@ export async function readUnchanged<T>(
 interface History {
   readonly session: TranscriptSession;
   readonly messages: readonly VisibleMessage[];
+  readonly damaged?: readonly TranscriptDamage[];
 }
 
 /** The messages a model is to see, in order. */
@@ -89,7 +90,9 @@ export function history(
         );
         if (!gathered.ok) return gathered;
         const messages = gathered.history.messages.slice(0, limit).reverse();
-        return { ok: true, session: sessionOf(sessionId, record), messages };
+        const { damaged } = gathered;
+        const session = sessionOf(sessionId, record);
+        return { ok: true, session, messages, ...(damaged.length > 0 && { damaged }) };
       }),
   );
 }
@@ -123,7 +126,10 @@ async function gather(
   record: SessionRecord,
   tipLoopId: string | null,
   isEnough: (history: HistoryGathering) => boolean,
-): Promise<{ readonly ok: true; readonly history: HistoryGathering } | Refused> {
+): Promise<
+  | { readonly ok: true; readonly history: HistoryGathering; readonly damaged: readonly TranscriptDamage[] }
+  | Refused
+> {
   const opened = await walkBranch(engine, record, tipLoopId);
   if (!opened.ok) return opened;
   const { walk } = opened;
@@ -145,7 +151,7 @@ async function gather(
     const { position } = page.entries.at(-1) as StoredEntry;
     walk.skipTo(gathering.nextVisible(position));
   }
-  return { ok: true, history: gathering };
+  return { ok: true, history: gathering, damaged: walk.damaged };
 }
 
 async function visit(

@@ -5,6 +5,7 @@ import type {
   SessionFormation,
   SessionScope,
   TranscriptCounts,
+  TranscriptDamage,
   TranscriptLoop,
   TranscriptParent,
   TranscriptSession,
@@ -14,8 +15,8 @@ import { AmbitError } from '../core/errors.js';
 import { copyFields } from './json-rules.js';
 import { decodeKey, encodeKey, type Key, keysBelow } from '../core/keys.js';
 import type { Interval } from '../core/time.js';
+import { problemOf, sessionShape } from './record-shapes.js';
 import { quoted } from '../core/text-rules.js';
-import { schemaVersion } from './transcript-limits.js';
 import type { View } from '../engine/engine.js';
 
 /** Every record says in which layout it was written. */
@@ -46,6 +47,7 @@ export interface SessionRecord extends Layout {
   readonly forkedFrom?: NonNullable<TranscriptSession['forkedFrom']>;
   readonly previousSessionId?: string;
   readonly metadata?: JsonFields;
+  readonly lost?: readonly TranscriptDamage[];
   readonly currentLoopId: string | null;
   readonly nextPosition: number;
   readonly revision: number;
@@ -220,26 +222,28 @@ export function keptUntil(record: Pick<SessionRecord, 'expiresAtMs'>): { expires
  */
 export function findLive(view: View, now: Interval, sessionId: string): SessionRecord | undefined {
   const record = view.get(sessionKey(sessionId));
-  const problem = record && problemOf(record, 'incarnation');
+  const problem = record && problemOf(record, sessionShape);
   if (problem !== undefined) throw unreadableSession(sessionId, problem);
   return isLive(record, now) ? record : undefined;
 }
 
-/** What is wrong with a record, or nothing; every one of its kind has this field. */
-export function problemOf(record: unknown, field: string): string | undefined {
-  if (typeof record !== 'object' || record === null) return 'is damaged';
-  const { schema, [field]: known } = record as Readonly<Record<string, unknown>>;
-  if (typeof schema !== 'number') return 'is damaged';
-  if (schema > schemaVersion) return 'was written by a later version of Ambit';
-  return known === undefined ? 'is damaged' : undefined;
-}
-
-export function unreadableSession(sessionId: string, problem: string): AmbitError {
-  const code = problem === 'is damaged' ? 'STORE_CORRUPT' : 'STORE_SCHEMA_TOO_NEW';
-  return new AmbitError(
-    code,
-    `the record of the transcript ${quoted(sessionId)} ${problem}; other transcripts are not affected`,
+export const unreadableSession = (sessionId: string, problem: string): AmbitError =>
+  unreadable(
+    `the record of the transcript ${quoted(sessionId)}`,
+    problem,
+    'other transcripts are not affected',
   );
+
+export const unreadableLoop = (loopId: string, problem: string): AmbitError =>
+  unreadable(
+    `the loop ${quoted(loopId)}`,
+    problem,
+    'begin an initial loop, or save what load gives of the rest',
+  );
+
+function unreadable(what: string, problem: string, advice: string): AmbitError {
+  const code = problem === 'is damaged' ? 'STORE_CORRUPT' : 'STORE_SCHEMA_TOO_NEW';
+  return new AmbitError(code, `${what} ${problem}; ${advice}`);
 }
 
 /** Writes a session's record, and its index where it has moved. */
@@ -279,6 +283,7 @@ export function sessionOf(sessionId: string, record: SessionRecord): TranscriptS
     ...(record.parent && { parent: { ...record.parent } }),
     ...(record.forkedFrom && { forkedFrom: { ...record.forkedFrom } }),
     ...(record.metadata && { metadata: copyFields('metadata', record.metadata) }),
+    ...(record.lost && { lost: record.lost.map((one) => ({ ...one })) }),
     counts: { ...record.counts },
     usage: { ...record.usage },
   };

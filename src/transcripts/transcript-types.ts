@@ -62,6 +62,8 @@ export interface TranscriptSession {
   /** The session of the same agent that lay idle, where this one took its place. */
   readonly previousSessionId?: string;
   readonly metadata?: JsonFields;
+  /** What could not be read when it was saved, copied or exported, and is not in it any more: the first 20 records. */
+  readonly lost?: readonly TranscriptDamage[];
   /** The loop that an entry belongs to which names none: the last one that was begun. */
   readonly currentLoopId?: string;
   /** The position the next entry gets. Everything in the session has a lower one. */
@@ -101,6 +103,8 @@ export interface TranscriptLoop {
   readonly position: number;
   /** What its parents said from this position on is no part of its branch. */
   readonly branchesAt: number;
+  /** Its record could not be read: this is what its entries and its children say of it. */
+  readonly damaged?: true;
 }
 
 /** Loops that were run beside each other, and the one that was chosen. */

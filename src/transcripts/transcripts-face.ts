@@ -15,7 +15,13 @@ import type {
   TranscriptListOptions,
   TranscriptPage,
 } from './transcript-input-types.js';
-import type { Transcript, TranscriptSession, TranscriptUsage, VisibleMessage } from './transcript-types.js';
+import type {
+  Transcript,
+  TranscriptDamage,
+  TranscriptSession,
+  TranscriptUsage,
+  VisibleMessage,
+} from './transcript-types.js';
 import type { Checkpoints } from './checkpoint-types.js';
 import type { Refused } from '../core/refusals.js';
 
@@ -52,11 +58,15 @@ export interface Transcripts {
   get(sessionId: string): Answer<{ session: TranscriptSession }>;
   /** A session with its content, or a part of it. */
   load(sessionId: string, options?: LoadOptions): Answer<{ transcript: Transcript }>;
-  /** The messages a model is to see, in order. */
+  /** The messages a model is to see, in order, and what of them could not be read. */
   history(
     sessionId: string,
     options?: HistoryOptions,
-  ): Answer<{ session: TranscriptSession; messages: readonly VisibleMessage[] }>;
+  ): Answer<{
+    session: TranscriptSession;
+    messages: readonly VisibleMessage[];
+    damaged?: readonly TranscriptDamage[];
+  }>;
   /** What the session used, in all and by loop. */
   usage(
     sessionId: string,

@@ -71,6 +71,17 @@ describe('ambit transcripts', () => {
     expect(ambit('import', file, '--replace').stdout).toBe('imported chat\n');
     expect(ambit('fork', 'chat', '--id', 'forked').stdout).toBe('forked into forked\n');
     expect(JSON.parse(ambit('list', '--json').stdout)).toMatchObject({ damaged: [], cursor: null });
+    const damaged = {
+      session: { sessionId: 'damaged', agentId: 'agent-1' },
+      loops: [{ loopId: 'L', damaged: true }],
+      entries: [{ type: 'message', message: { role: 'user', content: 'still here' }, loopId: 'L' }],
+      damaged: [{ what: 'the loop L', problem: 'is damaged' }],
+    };
+    writeFileSync(file, JSON.stringify(damaged));
+    expect(ambit('import', file).stdout).toBe('imported damaged\n');
+    const shown = ambit('show', 'damaged').stdout;
+    expect(shown).toContain('== damaged loop (L)\nuser: still here\n');
+    expect(shown).toContain('!! lost before it was copied: the loop L is damaged\n');
     writeFileSync(file, '{"session":');
     expect(ambit('import', file)).toMatchObject({ status: 64 });
     expect(ambit('import', join(folder, 'missing.json')).stderr).toMatch(
