@@ -1,5 +1,6 @@
 import type { JsonFields, LoopKind } from './transcript-types.js';
 import { copyFields, copyJson } from './json-rules.js';
+import { metadataBytesMax } from './transcript-limits.js';
 import { withoutSecrets } from './secret-rules.js';
 
 /** A field of a file that may hold anything. */
@@ -29,6 +30,10 @@ export function transcriptOfPhiCore(file: Fields): object {
   const records = inOrder(listOf(file.loops).filter(isFields));
   const ids = new Set(records.map(({ loop_id }) => loop_id));
   const entries: object[] = [];
+  const metadata = { source: 'phi-core', scope: scope ?? 'ephemeral' };
+  const more = withoutSecrets(copyFields('session', others));
+  if (!isShort(more))
+    entries.push({ type: 'event', loopId: records[0]?.loop_id, event: { type: 'session', ...more } });
   const loops = records.map((record) => loopOf(record, ids, entries));
   return {
     session: {
@@ -38,11 +43,7 @@ export function transcriptOfPhiCore(file: Fields): object {
       ...timeField('lastActiveAtMs', last_active_at),
       ...formationOf(formation),
       ...parentOf(parent_spawn_ref),
-      metadata: {
-        source: 'phi-core',
-        scope: scope ?? 'ephemeral',
-        ...withoutSecrets(copyFields('session', others)),
-      },
+      metadata: { ...metadata, ...(isShort(more) && more) },
     },
     loops,
     groups: groupsOf(records),
@@ -50,6 +51,9 @@ export function transcriptOfPhiCore(file: Fields): object {
     entries,
   };
 }
+
+/** Whether it may stand in metadata, with room for what stands there beside it and for characters of several bytes; else it becomes an event. */
+const isShort = (fields: object): boolean => JSON.stringify(fields).length <= metadataBytesMax / 4;
 
 function isFields(value: unknown): value is Fields {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
@@ -112,6 +116,8 @@ function loopOf(record: Fields, ids: ReadonlySet<unknown>, entries: object[]): o
     ...(!hasParent && typeof parent_loop_id === 'string' && { parentLoopId: parent_loop_id }),
     ...others,
   };
+  const isHeld = isShort(kept);
+  if (!isHeld) entries.push({ type: 'event', loopId: loop_id, event: { type: 'loop', ...kept } });
   return {
     loopId: loop_id,
     kind: hasParent ? kindOf(continuation_kind) : 'initial',
@@ -119,7 +125,7 @@ function loopOf(record: Fields, ids: ReadonlySet<unknown>, entries: object[]): o
     ...(isFields(parallel_group) && { groupId: groupIdOf(parallel_group) }),
     ...(typeof status === 'string' && { status: status.toLowerCase() }),
     ...(isFields(config) && { config }),
-    ...(Object.keys(kept).length > 0 && { metadata: kept }),
+    ...(isHeld && Object.keys(kept).length > 0 && { metadata: kept }),
     ...usageField(usage),
     ...timeField('startedAtMs', started_at),
     ...timeField('endedAtMs', ended_at),
@@ -197,12 +203,8 @@ function childrenOf(records: readonly Fields[]): object[] {
   for (const { loop_id, child_loop_refs } of records) {
     for (const ref of listOf(child_loop_refs).filter(isFields)) {
       const { child_session_id, tool_call_id, tool_name } = ref;
-      children.set(child_session_id, {
-        sessionId: child_session_id,
-        loopId: loop_id,
-        toolCallId: tool_call_id,
-        toolName: tool_name,
-      });
+      const link = linkOf(child_session_id, loop_id, tool_call_id, tool_name);
+      if (link) children.set(child_session_id, link);
     }
   }
   return [...children.values()];
@@ -220,14 +222,21 @@ function formationOf(formation: unknown): object {
 function parentOf(ref: unknown): object {
   if (!isFields(ref)) return {};
   const { parent_session_id, parent_loop_id, tool_call_id, tool_name } = ref;
-  return {
-    parent: {
-      sessionId: parent_session_id,
-      loopId: parent_loop_id,
-      toolCallId: tool_call_id,
-      toolName: tool_name,
-    },
-  };
+  const parent = linkOf(parent_session_id, parent_loop_id, tool_call_id, tool_name);
+  return parent ? { parent } : {};
+}
+
+/** A link to another session. What its recorder does not know yet it writes as an empty text. */
+function linkOf(
+  sessionId: unknown,
+  loopId: unknown,
+  toolCallId: unknown,
+  toolName: unknown,
+): object | undefined {
+  const known = Object.entries({ sessionId, loopId, toolCallId, toolName }).filter(
+    ([, value]) => typeof value === 'string' && value !== '',
+  );
+  return known.some(([name]) => name === 'sessionId') ? Object.fromEntries(known) : undefined;
 }
 
 const usageNames: Readonly<Record<string, string>> = {

@@ -232,18 +232,28 @@ function checkSavedEntries(
 /** What the entries say of a loop: where it begins, and what it used. */
 interface LoopContent {
   readonly begins: ReadonlyMap<string, number>;
+  /** The same, with its children's: where a loop begins that has none of its own. */
+  readonly startsBy: ReadonlyMap<string, number>;
   readonly usages: ReadonlyMap<string, TranscriptUsage>;
   readonly end: number;
 }
 
-function contentOfLoops(entries: readonly CheckedEntry[]): LoopContent {
+function contentOfLoops(entries: readonly CheckedEntry[], inputs: readonly unknown[]): LoopContent {
   const usages = new Map<string, TranscriptUsage>();
   const begins = new Map<string, number>();
   for (const { loopId, position, planned } of entries) {
     if (!begins.has(loopId)) begins.set(loopId, position);
     usages.set(loopId, addUsage(usages.get(loopId) ?? {}, planned.usage));
   }
-  return { begins, usages, end: (entries.at(-1)?.position ?? -1) + 1 };
+  const startsBy = new Map(begins);
+  // Children come behind their parents, so backwards each is complete when its parent is looked at.
+  for (const input of inputs.toReversed()) {
+    const { loopId, parentLoopId, position } = objectOf('loops', input);
+    const start = typeof position === 'number' ? position : startsBy.get(String(loopId));
+    if (start === undefined || typeof parentLoopId !== 'string') continue;
+    startsBy.set(parentLoopId, Math.min(start, startsBy.get(parentLoopId) ?? start));
+  }
+  return { begins, startsBy, usages, end: (entries.at(-1)?.position ?? -1) + 1 };
 }
 
 function checkSavedLoops(
@@ -251,7 +261,7 @@ function checkSavedLoops(
   entries: readonly CheckedEntry[],
   nowMs: number,
 ): CheckedLoop[] {
-  const content = contentOfLoops(entries);
+  const content = contentOfLoops(entries, inputs);
   const byId = new Map<string, CheckedLoop>();
   for (const [index, input] of inputs.entries()) {
     const loop = checkSavedLoop(objectOf(`loops[${index}]`, input), `loops[${index}]`, byId, content, nowMs);
@@ -294,7 +304,7 @@ function checkLoopRecord(
   id: string,
   where: string,
   byId: ReadonlyMap<string, CheckedLoop>,
-  { begins, end }: LoopContent,
+  { begins, startsBy, end }: LoopContent,
   nowMs: number,
 ): LoopRecord {
   const { kind, parentLoopId, groupId, config, startedAtMs, position, branchesAt, ...rest } = input;
@@ -304,7 +314,7 @@ function checkLoopRecord(
   // In this order no loop can be its own ancestor.
   if (parentId !== undefined && !parent) wrong(`${where}.parentLoopId`, 'is none of the loops before it');
   const kindOf = optional(kind, (value) => oneOf(`${where}.kind`, value, loopKinds));
-  const at = optional(position, (value) => timeOf(`${where}.position`, value)) ?? begins.get(id) ?? end;
+  const at = optional(position, (value) => timeOf(`${where}.position`, value)) ?? startsBy.get(id) ?? end;
   if (at > (begins.get(id) ?? at)) wrong(`${where}.position`, 'lies behind its first entry');
   if (parent && at < parent.position) wrong(`${where}.position`, 'lies before that of its parent');
   const branches = optional(branchesAt, (value) => timeOf(`${where}.branchesAt`, value));
