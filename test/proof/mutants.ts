@@ -185,6 +185,19 @@ export const mutants: readonly Mutant[] = [
     caughtBy: 'takes the least bound of a component',
   },
   {
+    bug: 'take the clock of the process for that of the store',
+    patches: [
+      {
+        file: 'src/engine/create-engine.ts',
+        right: 'storage.clock ? localClock(storage.clock) : estimatedClock(monotonicMs)',
+        wrong: 'localClock(storage.clock ?? Date.now)',
+      },
+    ],
+    test: 'test/clocks/clocks-apart.test.ts',
+    caughtBy: "'redis' only the clock of the store counts",
+    built: true,
+  },
+  {
     bug: 'treat a lost reply as a failure',
     patches: [
       {

@@ -117,7 +117,7 @@ function sessionViolations({ store, observations }: Run, sessionId: string, name
     if (counts.has(made)) found.push(`${name}: two calls were told that they are number ${made}`);
     counts.add(made);
   }
-  for (const one of uses) found.push(...falseRefusal(one, seenDuring(states, one).map(valueOf), name));
+  for (const one of uses) found.push(...falseRefusal(one, seenDuring(states, one), name));
   found.push(...readsOf(observations, sessionId, states, name));
   const { callBudget } = valueOf(last);
   found.push(...withoutOrder(observations, sessionId, callBudget, name));
@@ -164,12 +164,20 @@ function operationOf(one: Observation): SessionOperation | undefined {
   return { input, output: first, startedAt: startedMs, endedAt: endedMs ?? Number.POSITIVE_INFINITY };
 }
 
+/** More than steps of the store's clock and slow replies come to in a run: a session is not called over so much early. */
+const farFromItsEndMs = 600_000;
+
 /** A refusal must have been true at some moment between question and answer. */
-function falseRefusal(one: Observation, during: readonly UseRecord[], name: string): string[] {
+function falseRefusal(one: Observation, states: readonly StoredState[], name: string): string[] {
   const code = refusalOf(one)?.code;
+  const during = states.map((state) => state.value as UseRecord);
   const isTrue = {
     BUDGET_EXCEEDED: during.some((use) => use.callsMade + (one.calls ?? 1) > use.callBudget),
     SESSION_CLOSED: during.some((use) => use.status === 'closed'),
+    SESSION_EXPIRED: states.some(({ storeMs, atMs, value }) => {
+      const storeNowMs = storeMs + (one.endedMs ?? atMs) - atMs;
+      return storeNowMs > (value as UseRecord).expiresAtMs - farFromItsEndMs;
+    }),
     SESSION_NOT_FOUND: false,
     AGENT_MISMATCH: false,
     TOOL_NOT_AUTHORIZED: false,

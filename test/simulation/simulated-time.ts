@@ -4,6 +4,8 @@ export interface Owner {
   crashed: boolean;
   /** Until then nothing happens in it (SIGSTOP): what is due happens afterwards, in order. */
   stoppedUntilMs: number;
+  /** What the clock of its machine reads, which nothing may rely on. */
+  readonly wallClockMs: () => number;
 }
 
 export interface SimulatedTime {
@@ -100,18 +102,22 @@ export function createSimulatedTime(): SimulatedTime & {
   };
 }
 
-/** Puts the simulation's time under `setImmediate` and `setTimeout` while something runs. */
+/** Puts the simulation's time under `setImmediate`, `setTimeout` and `Date.now` while something runs. */
 export async function withTimersOf<T>(
   time: SimulatedTime & { readonly owner: Owner | undefined },
   run: () => Promise<T>,
 ): Promise<T> {
   const real = { setImmediate: globalThis.setImmediate, setTimeout: globalThis.setTimeout };
+  const realNow = Date.now;
   const immediate = (callback: () => void): void => time.after(0, time.owner, callback);
   const timeout = (callback: () => void, delayMs = 0): void => time.after(delayMs, time.owner, callback);
   Object.assign(globalThis, { setImmediate: immediate, setTimeout: timeout });
+  // Everything that reads the clock of a machine reads that of the process which runs.
+  Date.now = () => time.owner?.wallClockMs() ?? realNow();
   try {
     return await run();
   } finally {
     Object.assign(globalThis, real);
+    Date.now = realNow;
   }
 }

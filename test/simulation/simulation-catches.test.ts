@@ -16,6 +16,7 @@ const bugs: readonly string[] = [
   'split a component',
   'forget notAfterMs',
   'forget the least notAfterMs of a component',
+  'take the clock of the process for that of the store',
   'treat a lost reply as a failure',
   'send a lost group again with fresh versions',
   'run a lost call again when somebody wrote on top',

@@ -8,7 +8,7 @@ import {
   sessionsAtStart,
   sessionsPerAgentMax,
 } from './workload.js';
-import { createSimulatedTime, type Owner, withTimersOf } from './simulated-time.js';
+import { createSimulatedTime, type Owner, type SimulatedTime, withTimersOf } from './simulated-time.js';
 import { endMs, faultsEndMs, type SimulationPlan, smallerPlans } from './plan.js';
 import type { Engine } from '../../src/engine/engine.js';
 import { createEngine } from '../../src/engine/create-engine.js';
@@ -34,19 +34,25 @@ interface Process {
   readonly tasks: TaskSessions;
 }
 
+/** What the store's clock reads when a run begins. */
+const epochMs = 1_900_000_000_000;
+/** By then there are sessions to call, and nothing has gone wrong yet. */
+const preparedMs = 500;
+
 /** Runs a plan from beginning to end. Nothing but the plan decides what happens. */
 export async function simulate(plan: SimulationPlan): Promise<SimulationResult> {
   const time = createSimulatedTime();
   return withTimersOf(time, async () => {
     const random = seededRandom(plan.seed ^ 0x5eed);
-    const store = createSimulatedStore(time, 1_900_000_000_000, random.whole(-150, 150) / 1e6);
+    const store = createSimulatedStore(time, epochMs, random.whole(-150, 150) / 1e6);
     const observations: Observation[] = [];
     let faultsOn = false;
     let faults = 0;
     let started = 0;
 
     const start = (): Process => {
-      const owner: Owner = { name: `process ${started}`, crashed: false, stoppedUntilMs: 0 };
+      const wallClockMs = wanderingClock(time, (plan.seed * 13 + started) ^ 0xc10c);
+      const owner: Owner = { name: `process ${started}`, crashed: false, stoppedUntilMs: 0, wallClockMs };
       const wire = seededRandom((plan.seed * 31 + started) ^ 0xface);
       const drift = 1 + wire.whole(-20, 20) / 1e6;
       const bootMs = wire.whole(0, 1_000_000);
@@ -70,7 +76,7 @@ export async function simulate(plan: SimulationPlan): Promise<SimulationResult> 
     const first = start();
     let sessionIds: readonly string[] = [];
     time.after(0, first.owner, () => void prepare(first).then((ids) => (sessionIds = ids)));
-    await time.runUntil(500);
+    await time.runUntil(preparedMs);
     if (sessionIds.length !== sessionsAtStart.length) throw new Error('the simulation could not be prepared');
 
     const processes = [first, ...Array.from({ length: plan.processes - 1 }, start)];
@@ -106,7 +112,7 @@ export async function simulate(plan: SimulationPlan): Promise<SimulationResult> 
       });
     }
     for (const { atMs, byMs } of plan.clockSteps) time.after(atMs, undefined, () => store.stepClock(byMs));
-    await time.runUntil(500 + faultsEndMs);
+    await time.runUntil(preparedMs + faultsEndMs);
     faultsOn = false;
     await time.runUntil(endMs);
     return {
@@ -116,6 +122,15 @@ export async function simulate(plan: SimulationPlan): Promise<SimulationResult> 
       trace: observations.map(lineOf).join('\n'),
     };
   });
+}
+
+/** A clock that is right while a run is prepared, and then up to two hours off, another amount each quarter of a second. */
+function wanderingClock(time: SimulatedTime, seed: number): () => number {
+  return () => {
+    const offsets = seededRandom(seed + Math.floor(time.nowMs / 250));
+    const offsetMs = time.nowMs < preparedMs ? 0 : offsets.whole(-7_200_000, 7_200_000);
+    return Math.floor(epochMs + time.nowMs + offsetMs);
+  };
 }
 
 /** A plan as small as can be that still goes wrong. */
