@@ -15,13 +15,13 @@ interface Left {
 }
 
 /** Everything a store holds, in one text. */
-async function contentOf(disk: SimulatedDisk): Promise<{ content: string; cut: string | undefined }> {
+async function contentOf(disk: SimulatedDisk): Promise<{ content: string; told: string | undefined }> {
   const opened = await openFiles(disk, directory);
   const records = opened.records.range({ start: '' as Key, end: '%' as Key, limit: 1_000_000 });
   const content = JSON.stringify(
     records.map(({ key, version, value, expiresAtMs }) => [key, version, value.text, expiresAtMs ?? 0]),
   );
-  return { content, cut: opened.report };
+  return { content, told: opened.report };
 }
 
 function filesOf(disk: SimulatedDisk): Map<string, Buffer> {
@@ -72,14 +72,16 @@ type Verdict = 'refused' | 'cut' | 'as it was' | 'WRONG';
 /** What becomes of a store whose files are these. */
 async function openDamaged(files: ReadonlyMap<string, Buffer>, { held, before }: Left): Promise<Verdict> {
   try {
-    const { content, cut } = await contentOf(diskOf(files));
+    const { content, told } = await contentOf(diskOf(files));
     // What is cut is at most the group that was written last.
-    if (cut !== undefined && (content === held || content === before)) return 'cut';
+    if (told !== undefined && (content === held || content === before)) return 'cut';
     return content === held ? 'as it was' : 'WRONG';
   } catch (error) {
     if (!(error instanceof AmbitError)) throw error;
     expect(['STORE_CORRUPT', 'STORE_SCHEMA_TOO_NEW']).toContain(error.code);
-    expect(error.message).toMatch(/^file: \/store\/(journal|snapshot)-\d{8}, at byte \d+: [^\n]+$/);
+    expect(error.message).toMatch(
+      /^file: \/store\/((journal|snapshot)-\d{8}|manifest), at byte \d+: [^\n]+$/,
+    );
     return 'refused';
   }
 }
@@ -233,6 +235,15 @@ function framesOf(files: ReadonlyMap<string, Buffer>): { path: string; bytes: Bu
   return { path, bytes, begins };
 }
 
+/** A store whose last journal has some groups. */
+async function leftWithGroups(): Promise<Left> {
+  for (let seed = 7; seed < 20; seed++) {
+    const left = await leftAfter(seed, 12, false);
+    if (framesOf(left.files).begins.length > 3) return left;
+  }
+  return expect.fail('every store had just begun a journal');
+}
+
 describe('damage in several of the last groups', () => {
   const headerBytes = 40;
 
@@ -240,9 +251,8 @@ describe('damage in several of the last groups', () => {
     places: (begins: readonly number[], random: SeededRandom) => number[],
     rounds: number,
   ) {
-    const left = await leftAfter(7, 12, false);
+    const left = await leftWithGroups();
     const { path, bytes, begins } = framesOf(left.files);
-    expect(begins.length).toBeGreaterThan(3);
     const verdicts: Record<Verdict, number> = { refused: 0, cut: 0, 'as it was': 0, WRONG: 0 };
     for (let seed = 1; seed <= rounds; seed++) {
       const random = seededRandom(seed);
@@ -294,13 +304,15 @@ describe('damage in several of the last groups', () => {
     const textBytes = bytes.readUInt32BE(begin + 32);
     expect(begin + 40 + textBytes).toBeLessThanOrEqual(next);
     for (let at = begin; at < begin + 40 + textBytes; at++) {
-      const damaged = withByte(files, path, at, random.whole(1, 15));
+      // Turned to zero, too, which is what was never written.
+      const flip = at % 2 === 0 ? random.whole(1, 255) : bytes[at] || 1;
+      const damaged = withByte(files, path, at, flip);
       expect(await openDamaged(damaged, { files, held, before: held }), `byte ${at}`).toBe('refused');
     }
   });
 
   test('a first sector that is gone, and bytes of the header behind it: refused', async () => {
-    const left = await leftAfter(7, 12, false);
+    const left = await leftWithGroups();
     const { path, bytes, begins } = framesOf(left.files);
     const [first, last] = begins.slice(-2) as [number, number];
     for (let seed = 1; seed <= 200; seed++) {
@@ -316,6 +328,34 @@ describe('damage in several of the last groups', () => {
   });
 });
 
+test.each([
+  ['with a snapshot that replaced all before', false],
+  ['with journals before it that are kept, since no snapshot could be written', true],
+])('the newest journal is missing, %s: it is named, and nothing older is read', async (_, older) => {
+  for (let seed = 1; seed <= 20; seed++) {
+    const random = seededRandom(seed);
+    const disk = new SimulatedDisk(random, ({ call, path }) =>
+      older && call === 'create' && path.includes('snapshot') ? 'EIO' : 'done',
+    );
+    const life: LifeOptions = { disk, random, flushed: true };
+    const store = await openOn(life);
+    await live(store, life, newHistory(), 20);
+    for (let turn = 0; !older && turn < 2_000 && store.state().snapshot.olderBytes > 0; turn++)
+      await new Promise((resolve) => setImmediate(resolve));
+    await store.close();
+    expect(store.state().snapshot.olderBytes > 0).toBe(older);
+    const files = filesOf(disk);
+    const journals = [...files.keys()].filter((path) => /journal-\d+$/.test(path));
+    const newest = journals.at(-1) ?? expect.fail('there is no journal');
+    expect(newest).not.toBe('/store/journal-00000001');
+    files.delete(newest);
+    await expect(contentOf(diskOf(files)), `seed ${seed}`).rejects.toMatchObject({
+      code: 'STORE_CORRUPT',
+      message: expect.stringMatching(new RegExp(`^file: ${newest}, at byte 0: it is missing`)) as string,
+    });
+  }
+});
+
 test('files that are missing, or belong to another store, are refused', async () => {
   const left = await leftAfter(5, 40, true);
   const others = (await leftAfter(6, 40, true)).files;
@@ -324,7 +364,14 @@ test('files that are missing, or belong to another store, are refused', async ()
   for (const path of paths) {
     const files = new Map(left.files);
     files.delete(path);
-    expect(await openDamaged(files, left), `without ${path}`).toBe('refused');
+    // Nothing is lost without it: it is made anew, and that is told.
+    if (path === '/store/manifest') {
+      const { content, told } = await contentOf(diskOf(files));
+      expect(content).toBe(left.held);
+      expect(told).toMatch(/^file: \/store\/manifest: it was missing/);
+    } else {
+      expect(await openDamaged(files, left), `without ${path}`).toBe('refused');
+    }
     const foreign = others.get(path);
     if (foreign) expect(await openDamaged(new Map(left.files).set(path, foreign), left)).toBe('refused');
   }

@@ -8,7 +8,8 @@ import { saltBytes, sectorBytes } from './file-frames.js';
 
 /** The first sector of every file: what it is, in words that a person can read. */
 export interface FileHeader {
-  readonly kind: FileKind;
+  readonly kind: FileKind | 'manifest';
+  /** Of this file; in a manifest, of the newest journal. */
   readonly number: number;
   /**
    * The sequence number of the first group that is written after this file was begun: the journal before it ends just
@@ -47,13 +48,14 @@ export function encodeHeader(header: FileHeader, format: number = formatVersion)
 /**
  * Reads and checks the first sector.
  *
+ * @param number what the file's name says, if it says one
  * @throws AmbitError `STORE_CORRUPT`, `STORE_SCHEMA_TOO_NEW`
  */
 export async function readHeader(
   file: DiskFile,
   path: string,
-  kind: FileKind,
-  number: number,
+  kind: FileHeader['kind'],
+  number?: number,
 ): Promise<FileHeader> {
   const sector = Buffer.alloc(sectorBytes);
   if ((await file.read(sector, 0)) < sectorBytes) throw corrupt(path, 0, 'it ends within its header');
@@ -70,13 +72,18 @@ export async function readHeader(
     );
   }
   // A file that was copied over another one, or renamed.
-  if (ambit !== kind || own !== number)
+  if (ambit !== kind || (number !== undefined && own !== number))
     throw corrupt(
       path,
       0,
-      `its header says it is ${String(ambit)} ${String(own)}, and its name says ${kind} ${number}`,
+      `its header says it is ${String(ambit)} ${String(own)}, and its name says ${kind} ${number ?? ''}`.trimEnd(),
     );
-  if (typeof firstSequence !== 'number' || typeof store !== 'string' || typeof salt !== 'string')
+  if (
+    typeof own !== 'number' ||
+    typeof firstSequence !== 'number' ||
+    typeof store !== 'string' ||
+    typeof salt !== 'string'
+  )
     throw corrupt(path, 0, 'its header lacks what this version writes');
-  return { kind, number, firstSequence, storeId: store, salt: Buffer.from(salt, 'hex') };
+  return { kind, number: own, firstSequence, storeId: store, salt: Buffer.from(salt, 'hex') };
 }

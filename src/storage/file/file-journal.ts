@@ -2,6 +2,7 @@ import { encodeHeader, type FileHeader, newHeader } from './file-header.js';
 import { FrameMaker, type FrameKind, framedBytes, sectorBytes } from './file-frames.js';
 import { finish, pathOf, unfinishedPathOf } from './file-names.js';
 import type { Disk, DiskFile } from './file-disk.js';
+import { type NewestJournal, type PreparedManifest, prepareManifest } from './file-manifest.js';
 
 /**
  * A journal's length is always more than what is written in it, made durable beforehand: then a flush writes the data
@@ -27,7 +28,7 @@ export interface Journal {
   close(): Promise<void>;
 }
 
-export type JournalName = Pick<FileHeader, 'number' | 'firstSequence' | 'storeId'>;
+export type JournalName = NewestJournal;
 
 /** A journal that is whole and durable, but not under its name: nobody will look at it. */
 export interface PreparedJournal {
@@ -43,14 +44,17 @@ export async function prepareJournal(
   name: JournalName,
 ): Promise<PreparedJournal> {
   const header = newHeader({ kind: 'journal', ...name });
-  const unfinished = unfinishedPathOf(directory, 'journal', name.number);
+  const path = pathOf(directory, 'journal', name.number);
+  const unfinished = unfinishedPathOf(path);
   // What an earlier try left behind.
   await disk.remove(unfinished).catch(() => undefined);
   const file = await disk.create(unfinished);
+  let manifest: PreparedManifest | undefined;
 
   async function discard(): Promise<void> {
     await file.close().catch(() => undefined);
     await disk.remove(unfinished).catch(() => undefined);
+    await manifest?.discard();
   }
 
   try {
@@ -58,20 +62,23 @@ export async function prepareJournal(
     encodeHeader(header).copy(first);
     await file.write(first, 0);
     await file.flushAll();
+    // Here already, so that a full disk is met while the journal before can be gone on with.
+    manifest = await prepareManifest(disk, directory, name);
   } catch (error) {
     await discard();
     throw error;
   }
+  const { publish } = manifest;
   return {
     discard,
     async publish() {
       try {
-        await finish(disk, directory, 'journal', name.number);
+        await finish(disk, directory, path);
+        await publish();
       } catch (error) {
         await discard();
         throw error;
       }
-      const path = pathOf(directory, 'journal', name.number);
       return continueJournal(disk, { file, header, path, position: sectorBytes, length: firstBytes });
     },
   };

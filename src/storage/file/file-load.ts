@@ -16,7 +16,7 @@ import { type FileHeader, readHeader } from './file-header.js';
 import { corrupt } from './file-errors.js';
 import type { DiskFile } from './file-disk.js';
 import { type FrameReader, readFrames, type Tail } from './file-reader.js';
-import { isLeftOver, isRuinOfAnother, repairedHeader } from './file-remains.js';
+import { isLeftOver, isRuinOfAnother, lacksPart, repairedHeader } from './file-remains.js';
 
 /** What a snapshot held. */
 export interface LoadedSnapshot {
@@ -185,7 +185,7 @@ async function remainsAt(
 
 /**
  * Whether a group that was not flushed, and that others follow, lacks a part: a power cut takes what it likes of all that
- * was not flushed. What was never written is zero, and no text has zeros; with none of them, it was damaged instead.
+ * was not flushed. A group that is all there, but wrong, was damaged instead.
  */
 async function isTornUnflushed(
   frames: FrameReader,
@@ -195,7 +195,14 @@ async function isTornUnflushed(
 ): Promise<boolean> {
   if (kind !== unflushedFrame) return false;
   const end = Math.min(frameHeaderBytes + textBytes, tail.dirtyEnd - at);
-  return (await frames.bytesAt(at, end)).includes(0, frameHeaderBytes);
+  const frame = await frames.bytesAt(at, end);
+  for (let from = frameHeaderBytes; from < end; from = nextSector(from))
+    if (lacksPart(frame.subarray(from, Math.min(nextSector(from), end)))) return true;
+  return false;
+}
+
+function nextSector(at: number): number {
+  return (Math.floor(at / sectorBytes) + 1) * sectorBytes;
 }
 
 function acknowledgedLost(path: string, at: number): AmbitError {

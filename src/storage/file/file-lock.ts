@@ -1,5 +1,5 @@
 import { AmbitError } from '../storage.js';
-import { closeSync, fsyncSync, ftruncateSync, openSync, readFileSync, writeSync } from 'node:fs';
+import { closeSync, ftruncateSync, openSync, readFileSync, writeSync } from 'node:fs';
 import { errnoOf, shown } from './file-errors.js';
 import { createRequire } from 'node:module';
 import { hostname } from 'node:os';
@@ -13,10 +13,6 @@ const askEveryMs = 20;
 
 /** The lock of a store, held until it is let go or the process ends, however it ends. */
 export interface StoreLock {
-  /** The store that was here before, if there was one: without it, a directory whose files are gone would look new. */
-  readonly knownStore: string | undefined;
-  /** Notes which store is here. */
-  remember(storeId: string): void;
   release(): void;
 }
 
@@ -33,7 +29,6 @@ export async function lockStore(directory: string, waitMsMax: number = lockWaitM
   const tryLock = loadTryLock();
   const path = join(directory, 'lock');
   const descriptor = openSync(path, 'a+', 0o600);
-  let knownStore: string | undefined;
   try {
     const startMs = performance.now();
     while (!locked(tryLock, descriptor, directory)) {
@@ -46,19 +41,12 @@ export async function lockStore(directory: string, waitMsMax: number = lockWaitM
       }
       await new Promise((resolve) => setTimeout(resolve, askEveryMs));
     }
-    knownStore = /^store ([0-9a-f-]{36})$/m.exec(readFileSync(path, 'utf8'))?.[1];
-    signIn(descriptor, knownStore);
+    signIn(descriptor);
   } catch (error) {
     closeSync(descriptor);
     throw error;
   }
-  return {
-    knownStore,
-    remember(storeId) {
-      if (storeId !== knownStore) signIn(descriptor, storeId);
-    },
-    release: () => closeSync(descriptor),
-  };
+  return { release: () => closeSync(descriptor) };
 }
 
 function locked(tryLock: TryLock, descriptor: number, directory: string): boolean {
@@ -73,13 +61,12 @@ function locked(tryLock: TryLock, descriptor: number, directory: string): boolea
   }
 }
 
-/** Who has the lock, in words for people, and which store it is. */
-function signIn(descriptor: number, storeId: string | undefined): void {
+/** Who has the lock, in words for people. */
+function signIn(descriptor: number): void {
   const owner = `process ${process.pid} on ${hostname()}, since ${new Date().toISOString()}\n`;
   try {
     ftruncateSync(descriptor);
-    writeSync(descriptor, storeId === undefined ? owner : `${owner}store ${storeId}\n`);
-    fsyncSync(descriptor);
+    writeSync(descriptor, owner);
   } catch {
     // A full disk: the lock holds all the same.
   }

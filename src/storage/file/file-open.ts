@@ -1,9 +1,11 @@
+import type { AmbitError } from '../storage.js';
 import { continueJournal, type Journal, prepareJournal } from './file-journal.js';
 import { corrupt, shown } from './file-errors.js';
 import type { Disk, DiskFile } from './file-disk.js';
 import { type FileHeader, readHeader } from './file-header.js';
 import { type LoadedJournal, loadJournal, loadSnapshot, type LoadedSnapshot } from './file-load.js';
-import { listFiles, pathOf, type StoreFiles } from './file-names.js';
+import { type FileKind, listFiles, manifestPathOf, pathOf, type StoreFiles } from './file-names.js';
+import { type NewestJournal, prepareManifest, readManifest } from './file-manifest.js';
 import { createFileRecords, type FileRecords } from './file-records.js';
 import { basename, join } from 'node:path';
 import { randomUUID } from 'node:crypto';
@@ -35,18 +37,14 @@ export interface OpenedFiles {
  *
  * @throws AmbitError `STORE_CORRUPT`, `STORE_SCHEMA_TOO_NEW`; and what the disk throws
  */
-export async function openFiles(disk: Disk, directory: string, knownStore?: string): Promise<OpenedFiles> {
+export async function openFiles(disk: Disk, directory: string): Promise<OpenedFiles> {
   const files = await listFiles(disk, directory);
   for (const name of files.unfinished) await disk.remove(join(directory, name));
+  const newest = files.manifest ? await readManifest(disk, directory) : undefined;
+  if (newest && newest.number > (files.journals.at(-1) ?? 0))
+    throw missing(directory, 'journal', newest.number);
   const records = createFileRecords();
   if (files.snapshots.length === 0 && files.journals.length === 0) {
-    // Read as a new one, it would grant every budget anew.
-    if (knownStore !== undefined)
-      throw corrupt(
-        directory,
-        0,
-        'its journal and its snapshot are missing (remove `lock` as well for a new store)',
-      );
     const storeId = randomUUID();
     const prepared = await prepareJournal(disk, directory, { number: 1, firstSequence: 1, storeId });
     const journal = await prepared.publish();
@@ -64,15 +62,18 @@ export async function openFiles(disk: Disk, directory: string, knownStore?: stri
   }
   // Whoever renamed a file may have died before its name was durable: what is acknowledged in it now would go with the name.
   await disk.flushDirectory(directory);
-  return readStore(disk, directory, files, records);
+  return readStore(disk, directory, { files, newest, records });
 }
 
-async function readStore(
-  disk: Disk,
-  directory: string,
-  files: StoreFiles,
-  records: FileRecords,
-): Promise<OpenedFiles> {
+interface FoundStore {
+  readonly files: StoreFiles;
+  readonly records: FileRecords;
+  /** What the manifest says, if there is one. */
+  readonly newest: NewestJournal | undefined;
+}
+
+async function readStore(disk: Disk, directory: string, found: FoundStore): Promise<OpenedFiles> {
+  const { files, records } = found;
   const newest = files.snapshots.at(-1);
   const base = newest ?? 1;
   const numbers = files.journals.filter((number) => number >= base);
@@ -105,17 +106,15 @@ async function readStore(
       };
       loaded.push(await loadJournal(file, path, header, bounds, records));
     }
-    return await continueStore(disk, directory, { files, base, records, snapshot, opened, loaded });
+    return await continueStore(disk, directory, { ...found, base, snapshot, opened, loaded });
   } catch (error) {
     for (const { file } of opened) await file.close().catch(() => undefined);
     throw error;
   }
 }
 
-interface ReadStore {
-  readonly files: StoreFiles;
+interface ReadStore extends FoundStore {
   readonly base: number;
-  readonly records: FileRecords;
   readonly snapshot: LoadedSnapshot | undefined;
   readonly opened: readonly { readonly path: string; readonly file: DiskFile }[];
   readonly loaded: readonly LoadedJournal[];
@@ -123,13 +122,21 @@ interface ReadStore {
 
 /** Makes the last journal ready to be written to, and removes what is no longer needed. */
 async function continueStore(disk: Disk, directory: string, read: ReadStore): Promise<OpenedFiles> {
-  const { files, base, records, snapshot, opened, loaded } = read;
+  const { files, base, records, snapshot, opened, loaded, newest } = read;
   const [last, lastLoaded] = [opened.at(-1), loaded.at(-1)];
   // assertComplete has seen to it that there is one.
   if (!last || !lastLoaded) throw corrupt(directory, 0, 'it has no journal');
-  const report = await settle(last, lastLoaded);
-  for (const { file } of opened.slice(0, -1)) await file.close();
   const { header, position, length, lastSequence, closed } = lastLoaded;
+  assertNewest(directory, header, newest);
+  const cut = await settle(last, lastLoaded);
+  // Missing, or of before: its process died before it wrote it.
+  if (newest?.number !== header.number)
+    await prepareManifest(disk, directory, journalNameOf(header)).then((prepared) => prepared.publish());
+  const made =
+    newest === undefined && lastSequence > 0
+      ? `file: ${shown(manifestPathOf(directory))}: it was missing, and is made anew: that no newer journal is missing cannot be told`
+      : undefined;
+  for (const { file } of opened.slice(0, -1)) await file.close();
   for (const number of files.journals)
     if (number < base) await disk.remove(pathOf(directory, 'journal', number));
   for (const number of files.snapshots)
@@ -143,8 +150,21 @@ async function continueStore(disk: Disk, directory: string, read: ReadStore): Pr
     snapshot: { number: snapshot?.header.number ?? 0, bytes: snapshot?.bytes ?? 0 },
     groups: loaded.reduce((sum, { groups }) => sum + groups, 0),
     olderBytes: loaded.slice(0, -1).reduce((sum, one) => sum + one.position, 0),
-    report,
+    report: [cut, made].filter((line) => line !== undefined).join('; ') || undefined,
   };
+}
+
+function journalNameOf({ number, firstSequence, storeId }: FileHeader): NewestJournal {
+  return { number, firstSequence, storeId };
+}
+
+/** The newest journal that was found is the one that the manifest names, or a newer one of the same store. */
+function assertNewest(directory: string, header: FileHeader, newest: NewestJournal | undefined): void {
+  if (newest === undefined) return;
+  const path = manifestPathOf(directory);
+  if (newest.storeId !== header.storeId) throw corrupt(path, 0, 'it belongs to another store');
+  if (newest.number === header.number && newest.firstSequence !== header.firstSequence)
+    throw corrupt(path, 0, `it names another journal ${newest.number} than there is`);
 }
 
 /**
@@ -197,13 +217,14 @@ function assertComplete(
   numbers: readonly number[],
   { snapshots, journals }: StoreFiles,
 ): void {
-  if (snapshots.length === 0 && journals[0] !== 1) {
-    throw corrupt(pathOf(directory, 'snapshot', journals[0] ?? 1), 0, 'it is missing');
-  }
+  if (snapshots.length === 0 && journals[0] !== 1) throw missing(directory, 'snapshot', journals[0] ?? 1);
   const last = numbers.at(-1) ?? base;
-  for (let number = base; number <= last; number++) {
-    if (!numbers.includes(number)) throw corrupt(pathOf(directory, 'journal', number), 0, 'it is missing');
-  }
+  for (let number = base; number <= last; number++)
+    if (!numbers.includes(number)) throw missing(directory, 'journal', number);
+}
+
+function missing(directory: string, kind: FileKind, number: number): AmbitError {
+  return corrupt(pathOf(directory, kind, number), 0, 'it is missing, and what it held with it');
 }
 
 /** The name of a file, as a person sees it in the directory. */

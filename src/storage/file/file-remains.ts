@@ -16,6 +16,17 @@ export function isLeftOver(sector: Buffer, salt: Buffer, sequence?: number): boo
   return begun || erased;
 }
 
+/** Whether text that lies in one sector was not written, or not all of it: text has no zeros. */
+export function lacksPart(text: Buffer): boolean {
+  const first = text.findIndex((byte) => byte !== 0);
+  if (first === -1) return true;
+  const behind = text.length - 1 - text.findLastIndex((byte) => byte !== 0);
+  return Math.max(first, behind) >= zerosMin;
+}
+
+/** Fewer may be bytes that were changed. */
+const zerosMin = 8;
+
 /** Compares what is known of a header beforehand: the salt, the sequence number if it is given, zeros above the kind. */
 function isAsExpected(
   sector: Buffer,

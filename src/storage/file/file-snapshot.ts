@@ -1,7 +1,7 @@
 import { type Disk, type DiskFile } from './file-disk.js';
 import { encodeHeader, newHeader } from './file-header.js';
 import { endFrame, FrameMaker, type FrameKind, recordsFrame, sectorBytes } from './file-frames.js';
-import { finish, unfinishedPathOf } from './file-names.js';
+import { finish, pathOf, unfinishedPathOf } from './file-names.js';
 import type { FileRecords } from './file-records.js';
 import type { JournalName } from './file-journal.js';
 import type { Key } from '../storage.js';
@@ -35,7 +35,8 @@ export async function writeSnapshot(
   settled: () => Promise<number>,
   abandoned: () => boolean,
 ): Promise<WrittenSnapshot | undefined> {
-  const unfinished = unfinishedPathOf(directory, 'snapshot', name.number);
+  const path = pathOf(directory, 'snapshot', name.number);
+  const unfinished = unfinishedPathOf(path);
   const file = await disk.create(unfinished);
   try {
     const written = await writeRecords(file, name, records, settled, abandoned);
@@ -44,7 +45,7 @@ export async function writeSnapshot(
       return undefined;
     }
     await file.flushAll();
-    await finish(disk, directory, 'snapshot', name.number);
+    await finish(disk, directory, path);
     return written;
   } catch (error) {
     await disk.remove(unfinished).catch(() => undefined);

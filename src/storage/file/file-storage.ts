@@ -63,8 +63,7 @@ export async function fileStorage(options: FileStorageOptions): Promise<Storage>
   try {
     const lock = await lockStore(directory);
     try {
-      const opened = await openFiles(realDisk, directory, lock.knownStore);
-      lock.remember(opened.storeId);
+      const opened = await openFiles(realDisk, directory);
       if (opened.report !== undefined) report(opened.report);
       const store = createFileStore(opened, {
         directory,
