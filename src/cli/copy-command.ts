@@ -30,6 +30,7 @@ export function copyCommand(): Command {
           );
       }
       const progress = process.stderr.isTTY ? progressBar() : progressLines();
+      const endWatching = stoppedBySignal(progress);
       let report: CopyReport;
       try {
         report = await copyStore({ from, to, onProgress: progress.show });
@@ -37,6 +38,7 @@ export function copyCommand(): Command {
         throw storeError(error);
       } finally {
         progress.stop();
+        endWatching();
       }
       if (flags.json) printJson({ from: redactStorageUrl(from), to: redactStorageUrl(to), ...report });
       else process.stdout.write(`${reportLine(report, to)}\n`);
@@ -54,31 +56,54 @@ interface Shown {
   stop(): void;
 }
 
+/** A bar for each step, but for counting: how many there are is what it finds out. */
 function progressBar(): Shown {
-  const bar = new SingleBar(
-    {
-      format: '{step} [{bar}] {value}/{total} records, {eta_formatted} left',
-      stream: process.stderr,
-      hideCursor: true,
-      clearOnComplete: true,
-    },
-    Presets.legacy,
-  );
+  const barOf = (format: string): SingleBar =>
+    new SingleBar(
+      { format, stream: process.stderr, hideCursor: true, clearOnComplete: true },
+      Presets.legacy,
+    );
+  let bar: SingleBar | undefined;
   let current: CopyProgress['step'] | undefined;
   return {
-    show({ step, done, total = done }) {
+    show({ step, done, total }) {
       if (step === current) {
-        bar.setTotal(total);
-        bar.update(done, { step });
+        bar?.setTotal(total ?? done);
+        bar?.update(done);
         return;
       }
-      bar.stop();
+      bar?.stop();
       current = step;
-      bar.start(total, done, { step });
+      bar = barOf(
+        total === undefined
+          ? `${step}: {value} records`
+          : `${step} [{bar}] {value}/{total} records, {eta_formatted} left`,
+      );
+      bar.start(total ?? done, done);
     },
-    stop: () => bar.stop(),
+    stop() {
+      bar?.stop();
+      bar = undefined;
+    },
   };
 }
+
+/** A bar hides the cursor and turns off the wrapping of lines: who stops the command gets both back. Answers how to end it. */
+function stoppedBySignal(progress: Shown): () => void {
+  const onSignal = (signal: NodeJS.Signals): void => {
+    progress.stop();
+    end();
+    process.stderr.write('ambit: stopped; the same command goes on where it was\n');
+    process.kill(process.pid, signal);
+  };
+  const end = (): void => {
+    for (const signal of signals) process.off(signal, onSignal);
+  };
+  for (const signal of signals) process.on(signal, onSignal);
+  return end;
+}
+
+const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 
 /** Where nobody watches: a line at the beginning of each step. */
 function progressLines(): Shown {

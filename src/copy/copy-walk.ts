@@ -1,5 +1,6 @@
 import type { Key, RangeAnswer, Storage, StoredRecord, Value } from '../storage/storage.js';
 import { copyMarkKey } from '../core/copy-mark.js';
+import { setImmediate } from 'node:timers/promises';
 
 /** Bytes of a page, about: a page of the largest values at the usual count would be 250 MiB. */
 const pageCharsWanted = 2 * 1_048_576;
@@ -31,6 +32,8 @@ export async function* pages(storage: Storage, after?: Key): AsyncGenerator<Rang
     const last = records.at(-1);
     if (last === undefined) return;
     yield answer;
+    // A store that answers at once would leave no turn to anybody else: not to a server's requests, not to Ctrl-C.
+    await setImmediate();
     if (records.length < limit) return;
     start = keyBehind(last.key);
     const chars = records.reduce((sum, { key, value }) => sum + key.length + value.text.length, 0);

@@ -233,6 +233,17 @@ describe('a copy', () => {
   });
 });
 
+test('leaves turns to others, also where both stores answer at once', async () => {
+  const [from, to] = [memoryStorage(), memoryStorage()];
+  await fill(from, 20_000);
+  const turns: string[] = [];
+  let step = '';
+  const timer = setInterval(() => turns.push(step), 0);
+  await copyStore({ from, to, onProgress: (progress) => (step = progress.step) });
+  clearInterval(timer);
+  expect([...new Set(turns)]).toEqual(expect.arrayContaining(['copying', 'verifying']));
+});
+
 describe('a copy that goes on much later', () => {
   test('renews what had expired in the target, and leaves what expired in both', async () => {
     const clock = fakeClock();
