@@ -211,15 +211,16 @@ async function exactnessOf(storage: Storage, url: string, hammerMs: number): Pro
   }
 }
 
-function exactnessCheck(result: ExactnessResult): StoreCheck {
-  const { granted, counted, budget, grantedOfBudget, failed, openings, callers } = result;
+/** What is to be said of the result of that test. */
+export function exactnessCheck(result: ExactnessResult): StoreCheck {
+  const { granted, counted, budget, grantedOfBudget, countedOfBudget, failed, openings, callers } = result;
   const who = `${openings} ${openings === 1 ? 'opening' : 'openings'} with ${callers} callers each`;
   if (failed > 0) {
     const message = `${failed} calls were not answered, the first because: ${result.failure ?? 'unknown'}`;
     return { name: 'exactness', status: 'failed', message };
   }
-  if (granted !== counted || grantedOfBudget > budget) {
-    const message = `NOT EXACT: ${who} were granted ${granted} calls and the store counted ${counted}; of a budget of ${budget}, ${grantedOfBudget} were granted`;
+  if (granted !== counted || grantedOfBudget !== countedOfBudget || grantedOfBudget > budget) {
+    const message = `NOT EXACT: ${who} were granted ${granted} calls and the store counted ${counted}; of a budget of ${budget}, ${grantedOfBudget} were granted and ${countedOfBudget} counted`;
     return { name: 'exactness', status: 'failed', message };
   }
   const figures = `${who}: ${granted} calls granted and ${counted} counted, ${grantedOfBudget} of a budget of ${budget}; ${result.callsPerSecond} calls/s, longest wait ${result.longestWaitMs} ms`;

@@ -1,7 +1,8 @@
 import { expect, onTestFinished, test } from 'vitest';
 import type { Put, Storage, Transaction } from 'ambit/storage';
 import { backends } from '../storage/backends.js';
-import { keysBelow } from 'ambit/storage';
+import { exactnessCheck } from '../../src/doctor/examine-store.js';
+import { keysBelow, Value } from 'ambit/storage';
 import { memoryStorage } from 'ambit/memory';
 import { sharedMemoryStore } from '../storage/shared-memory-store.js';
 import { testExactness } from '../../src/doctor/exactness-test.js';
@@ -25,7 +26,9 @@ test.each(backends.map((backend) => [backend.name, backend] as const))(
       failed: 0,
       cleanedUp: true,
       grantedOfBudget: 100,
+      countedOfBudget: 100,
     });
+    expect(exactnessCheck(found).status).toBe('ok');
     expect(found.granted).toBeGreaterThan(0);
     expect(found.counted).toBe(found.granted);
     const left = (await opened[0]?.range(everything))?.records ?? expect.fail('no store');
@@ -53,6 +56,55 @@ test('a store that loses updates is found out', async () => {
   const store = sharedMemoryStore({ sharing: 'network', immediate: false, locking: 'after-conflict' });
   const found = await testExactness([careless(await store.open()), careless(await store.open())], 200);
   expect(found.granted).toBeGreaterThan(found.counted);
+  expect(exactnessCheck(found).status).toBe('failed');
+});
+
+test('a store that counts one call more of the small budget than it granted is found out', async () => {
+  const store = sharedMemoryStore({ sharing: 'network', immediate: false, locking: 'after-conflict' });
+  const right = await store.open();
+  const doubling: Storage = {
+    ...right,
+    commit: (transactions) =>
+      right.commit(
+        transactions.map((transaction) => ({
+          ...transaction,
+          writes: transaction.writes.map((write) => {
+            if (write.kind !== 'put' || !/"callBudget":100\b/.test(write.value.text)) return write;
+            const text = write.value.text.replace(
+              /("callsMade":)(\d+)/,
+              (_, name, count) => `${name}${Number(count) + 1}`,
+            );
+            return { ...write, value: Value.fromText(text) };
+          }),
+        })),
+      ),
+  };
+  const found = await testExactness([doubling], 100);
+  expect(found.counted).toBe(found.granted);
+  expect(found.countedOfBudget).not.toBe(found.grantedOfBudget);
+  expect(exactnessCheck(found)).toMatchObject({
+    status: 'failed',
+    message: expect.stringMatching(/^NOT EXACT: /) as string,
+  });
+});
+
+test('what cleaning up fails with does not hide what it follows', async () => {
+  const store = sharedMemoryStore({ sharing: 'network', immediate: false, locking: 'after-conflict' });
+  const right = await store.open();
+  let broken = false;
+  const failing: Storage = {
+    ...right,
+    async read(keys) {
+      const { records, nowMs } = await right.read(keys);
+      if (!broken) return { records, nowMs };
+      return { records: keys.map((key) => ({ key, version: 'v', value: Value.fromText('{') })), nowMs };
+    },
+  };
+  const clock = (): number => {
+    broken = true;
+    throw new Error('the first error');
+  };
+  await expect(testExactness([failing], 100, clock)).rejects.toThrow('the first error');
 });
 
 test('a store that does not answer is not called exact', async () => {
