@@ -5,6 +5,7 @@ import type {
   NewCheckpoint,
   SerializedValue,
 } from './checkpoint-types.js';
+import { checkpointDepthMax } from './checkpoint-limits.js';
 import { checkpointEntriesMax, entryBytesMax, frameworkIdCharsMax } from './transcript-limits.js';
 import { objectOf, text, whole, wrong } from './input-problem-rules.js';
 
@@ -35,8 +36,10 @@ export const namespaceOf = (value: unknown): string => nameOf('namespace', value
 export const checkpointIdOf = (value: unknown): string => text('checkpointId', value, 128);
 
 export function checkCheckpoint(input: NewCheckpoint): NewCheckpoint {
-  const { parentId, checkpoint, metadata, channels, emptied = [], ancestorsNeeded } = input;
+  const { parentId, checkpoint, metadata, channels, emptied = [], ancestorsNeeded, partOf = [] } = input;
   listOf('channels', channels);
+  if (listOf('partOf', partOf).length > checkpointDepthMax)
+    wrong('partOf', `are more than ${checkpointDepthMax}`);
   return {
     ...placeOf(input),
     ...(parentId !== undefined && { parentId: checkpointIdOf(parentId) }),
@@ -48,6 +51,10 @@ export function checkCheckpoint(input: NewCheckpoint): NewCheckpoint {
       ancestorsNeeded === undefined
         ? 0
         : whole('ancestorsNeeded', ancestorsNeeded, 0, Number.MAX_SAFE_INTEGER),
+    partOf: partOf.map((one) => {
+      const { namespace, checkpointId } = objectOf('partOf', one);
+      return { namespace: namespaceOf(namespace), checkpointId: checkpointIdOf(checkpointId) };
+    }),
   };
 }
 

@@ -1,5 +1,5 @@
 import { encodeKey, type Key, keysBelow } from '../core/keys.js';
-import type { CheckpointWrite } from './checkpoint-types.js';
+import type { CheckpointWrite, NewCheckpoint } from './checkpoint-types.js';
 import type { PiecesRef, Range } from './transcript-records.js';
 
 /** Where a thread's records lie: another incarnation is another record. */
@@ -7,6 +7,8 @@ export interface ThreadRecord {
   readonly schema: number;
   readonly threadId: string;
   readonly incarnation: string;
+  /** How many checkpoints are still to be put before old ones are looked for, by those who bound them. */
+  readonly putsUntilPruning?: number;
 }
 
 /** Text of a framework's serializer, or where it lies. */
@@ -16,13 +18,17 @@ export interface StoredText {
   readonly pieces?: PiecesRef;
 }
 
-/** A checkpoint without its values. */
-export interface CheckpointRecord {
+/** What a checkpoint is without its values, and what is known about it. */
+export interface CheckpointTexts {
+  readonly checkpoint: StoredText;
+  readonly metadata: StoredText;
+}
+
+/** A checkpoint without its values, and without its texts where they are long: who looks for old ones reads all of these. */
+export interface CheckpointRecord extends Partial<CheckpointTexts>, Pick<NewCheckpoint, 'partOf'> {
   readonly schema: number;
   readonly checkpointId: string;
   readonly parentId: string | null;
-  readonly checkpoint: StoredText;
-  readonly metadata: StoredText;
   /**
    * Its channels' values: of which version they are, and which checkpoint wrote them. Named by the one who wrote them, and not by their
    * version, since two branches of a thread count to the same version.
@@ -31,6 +37,11 @@ export interface CheckpointRecord {
   readonly ancestorsNeeded: number;
   /** Where its own text lies in pieces: named for those who collect. */
   readonly pieceSets?: readonly string[];
+}
+
+/** The texts of a checkpoint that are not in its record. */
+export interface CheckpointTextsRecord extends CheckpointTexts {
+  readonly schema: number;
 }
 
 /** The value that a checkpoint gave a channel. */
@@ -46,6 +57,8 @@ export interface WriteRecord extends StoredText, Pick<CheckpointWrite, 'taskId' 
 export interface NamespaceRecord {
   readonly schema: number;
   readonly namespace: string;
+  /** How often a checkpoint was put in it: who deletes what nobody refers to can tell whether somebody does since. */
+  readonly puts?: number;
 }
 
 /** A namespace of a thread, by the names it has in keys. */
@@ -72,8 +85,9 @@ export const valueKey = (
   id: string,
   channel: string,
 ): Key<ValueRecord> => encodeKey(['checkpoint-value', incarnation, namespace, id, channel]);
-export const valuesOf = ({ incarnation, namespace }: PlaceKeys): Range<ValueRecord> =>
-  keysBelow(['checkpoint-value', incarnation, namespace]) as Range<ValueRecord>;
+/** Where the texts of a checkpoint lie that are not in its record: beside its values, under what is no channel's name in keys. */
+export const textKey = ({ incarnation, namespace }: PlaceKeys, id: string): Key<CheckpointTextsRecord> =>
+  encodeKey(['checkpoint-value', incarnation, namespace, id, '#texts']);
 export const writeKey = (
   { incarnation, namespace }: PlaceKeys,
   id: string,
@@ -82,8 +96,10 @@ export const writeKey = (
 ): Key<WriteRecord> => encodeKey(['checkpoint-write', incarnation, namespace, id, task, index + indexOffset]);
 export const writesOf = ({ incarnation, namespace }: PlaceKeys, id: string): Range<WriteRecord> =>
   keysBelow(['checkpoint-write', incarnation, namespace, id]) as Range<WriteRecord>;
+export const writesIn = ({ incarnation, namespace }: PlaceKeys): Range<WriteRecord> =>
+  keysBelow(['checkpoint-write', incarnation, namespace]) as Range<WriteRecord>;
 /** Writes of all checkpoints of a namespace with a lower id. */
-export const valuesBefore = (place: PlaceKeys, id: string): Range<ValueRecord> => ({
-  start: valuesOf(place).start,
-  end: encodeKey(['checkpoint-value', place.incarnation, place.namespace, id]),
+export const writesBelow = (place: PlaceKeys, id: string): Range<WriteRecord> => ({
+  start: writesIn(place).start,
+  end: encodeKey(['checkpoint-write', place.incarnation, place.namespace, id]),
 });

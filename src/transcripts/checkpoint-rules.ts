@@ -1,16 +1,23 @@
 import {
   checkpointKey,
   type CheckpointRecord,
+  type CheckpointTexts,
   namespaceKey,
+  type NamespaceRecord,
   type PlaceKeys,
   type StoredText,
+  textKey,
   threadKey,
   valueKey,
   writeKey,
 } from './checkpoint-records.js';
+import { isCheckpointRecord, isNamespaceRecord, isThreadRecord } from './checkpoint-shapes.js';
+import { AmbitError } from '../core/errors.js';
 import type { CheckpointPlace, CheckpointWrite, NewCheckpoint } from './checkpoint-types.js';
 import { droppedKey, isStaged, stagingKey } from './transcript-records.js';
+import { quoted } from '../core/text-rules.js';
 import type { Refused } from '../core/refusals.js';
+import { outlineTextCharsMax, prunePart, pruneSlack } from './checkpoint-limits.js';
 import { schemaVersion } from './transcript-limits.js';
 import { tookTooLong } from './transcript-refusals.js';
 import type { View } from '../engine/engine.js';
@@ -24,9 +31,12 @@ export interface PlannedPlace extends CheckpointPlace {
 
 /** A checkpoint to keep, with its texts as they are stored. */
 export interface PlannedCheckpoint
-  extends PlannedPlace, Pick<NewCheckpoint, 'parentId' | 'channels' | 'emptied' | 'ancestorsNeeded'> {
-  readonly checkpoint: StoredText;
-  readonly metadata: StoredText;
+  extends
+    PlannedPlace,
+    CheckpointTexts,
+    Pick<NewCheckpoint, 'parentId' | 'channels' | 'emptied' | 'ancestorsNeeded' | 'partOf'> {
+  /** Whether old ones are to be deleted now and then. */
+  readonly isBounded: boolean;
   readonly values: readonly {
     readonly channel: string;
     readonly name: string;
@@ -36,19 +46,41 @@ export interface PlannedCheckpoint
 }
 
 function placeOf(view: View, plan: PlannedPlace): PlaceKeys {
-  const incarnation = view.get(threadKey(plan.threadName))?.incarnation ?? plan.newIncarnation;
-  return { incarnation, namespace: plan.namespaceName };
+  const thread = view.get(threadKey(plan.threadName));
+  // Written over, it would take everything along that lies under its incarnation.
+  if (thread !== undefined && !isThreadRecord(thread)) throw damagedThread(plan.threadId);
+  return { incarnation: thread?.incarnation ?? plan.newIncarnation, namespace: plan.namespaceName };
 }
 
-/** Makes the thread's records where there are none. */
-function enter(view: View, plan: PlannedPlace, place: PlaceKeys): void {
+export function damagedThread(threadId: string): AmbitError {
+  const what = `the record of the thread ${quoted(threadId)} is damaged`;
+  return new AmbitError('STORE_CORRUPT', `${what}; other threads are not affected`);
+}
+
+/** Makes the thread's records where there are none, and answers that of the namespace. */
+function enter(view: View, plan: PlannedPlace, place: PlaceKeys): NamespaceRecord {
   const { incarnation } = place;
+  const fresh = { schema: schemaVersion, namespace: plan.namespace };
   if (incarnation === plan.newIncarnation) {
     view.put(threadKey(plan.threadName), { schema: schemaVersion, threadId: plan.threadId, incarnation });
-    view.insert(namespaceKey(place), { schema: schemaVersion, namespace: plan.namespace });
-  } else if (view.getConstant(namespaceKey(place)) === undefined) {
-    view.put(namespaceKey(place), { schema: schemaVersion, namespace: plan.namespace });
+    view.insert(namespaceKey(place), fresh);
+    return fresh;
   }
+  const record = view.get(namespaceKey(place));
+  if (isNamespaceRecord(record)) return record;
+  view.put(namespaceKey(place), fresh);
+  return fresh;
+}
+
+/** Counts a checkpoint of a thread that is bounded, and says whether it is time to look for old ones. */
+function countPut(view: View, { threadName, newIncarnation }: PlannedCheckpoint): boolean {
+  const key = threadKey(threadName);
+  const record = view.get(key);
+  if (record === undefined) return false;
+  // Of one that was not bounded before, nobody knows how many there are.
+  const left = record.putsUntilPruning ?? (record.incarnation === newIncarnation ? pruneSlack : 0);
+  view.put(key, { ...record, putsUntilPruning: left > 0 ? left - 1 : pruneSlack });
+  return left <= 0;
 }
 
 /**
@@ -58,14 +90,21 @@ function enter(view: View, plan: PlannedPlace, place: PlaceKeys): void {
 export function decidePutCheckpoint(
   view: View,
   plan: PlannedCheckpoint,
-): { readonly ok: true; readonly missing: readonly string[] } | Refused {
+): { readonly ok: true; readonly missing: readonly string[]; readonly isTimeToPrune: boolean } | Refused {
   const place = placeOf(view, plan);
   const parentKey = plan.parentId === undefined ? undefined : checkpointKey(place, plan.parentId);
   const key = checkpointKey(place, plan.checkpointId);
   const valueKeys = plan.values.map(({ name }) => valueKey(place, plan.checkpointId, name));
-  view.need([key, ...(parentKey ? [parentKey] : []), ...valueKeys, ...plan.sets.map(stagingKey)]);
+  view.need([
+    namespaceKey(place),
+    key,
+    ...(parentKey ? [parentKey] : []),
+    ...valueKeys,
+    ...plan.sets.map(stagingKey),
+  ]);
   if (plan.sets.some((set) => !isStaged(view, set))) return tookTooLong();
-  const parent = parentKey && view.get(parentKey);
+  const kept = parentKey && view.get(parentKey);
+  const parent = isCheckpointRecord(kept) ? kept : undefined;
   const own = new Set(plan.values.map(({ channel }) => channel));
   const emptied = new Set(plan.emptied);
   const values: CheckpointRecord['values'][number][] = [];
@@ -73,32 +112,52 @@ export function decidePutCheckpoint(
   for (const { channel, version, isUnchanged } of plan.channels) {
     if (own.has(channel)) values.push([channel, version, plan.checkpointId]);
     else if (!emptied.has(channel)) {
-      const kept = parent?.values.find(([name, ofVersion]) => name === channel && ofVersion === version);
-      if (kept) values.push(kept);
+      const same = parent?.values.find(([name, ofVersion]) => name === channel && ofVersion === version);
+      if (same) values.push(same);
       else if (isUnchanged) missing.push(channel);
     }
   }
-  if (missing.length > 0) return { ok: true, missing };
-  enter(view, plan, place);
+  if (missing.length > 0) return { ok: true, missing, isTimeToPrune: false };
+  const namespace = enter(view, plan, place);
+  view.put(namespaceKey(place), { ...namespace, puts: (namespace.puts ?? 0) + 1 });
   for (const { name, stored } of plan.values) {
     const valueAt = valueKey(place, plan.checkpointId, name);
     giveUpPieces(view, [view.get(valueAt)?.pieces?.set]);
     view.put(valueAt, { schema: schemaVersion, ...stored });
   }
-  giveUpPieces(view, view.get(key)?.pieceSets ?? []);
-  const pieceSets = [plan.checkpoint, plan.metadata].flatMap(({ pieces }) => (pieces ? [pieces.set] : []));
+  putOutline(view, plan, place, values);
+  for (const set of plan.sets) view.delete(stagingKey(set));
+  return { ok: true, missing, isTimeToPrune: plan.isBounded && countPut(view, plan) };
+}
+
+/** The record of a checkpoint, and where they are long its texts, in one of their own. */
+function putOutline(
+  view: View,
+  plan: PlannedCheckpoint,
+  place: PlaceKeys,
+  values: CheckpointRecord['values'],
+): void {
+  const { checkpointId, checkpoint, metadata, partOf = [] } = plan;
+  const key = checkpointKey(place, checkpointId);
+  const textsKey = textKey(place, checkpointId);
+  const before = view.get(key);
+  giveUpPieces(view, before?.pieceSets ?? []);
+  const texts = { checkpoint, metadata };
+  const pieceSets = [checkpoint, metadata].flatMap(({ pieces }) => (pieces ? [pieces.set] : []));
+  const chars = (checkpoint.text?.length ?? 0) + (metadata.text?.length ?? 0);
+  const isLong = chars > outlineTextCharsMax;
   view.put(key, {
     schema: schemaVersion,
-    checkpointId: plan.checkpointId,
+    checkpointId,
     parentId: plan.parentId ?? null,
-    checkpoint: plan.checkpoint,
-    metadata: plan.metadata,
+    ...(!isLong && texts),
     values,
     ancestorsNeeded: plan.ancestorsNeeded ?? 0,
+    ...(partOf.length > 0 && { partOf }),
     ...(pieceSets.length > 0 && { pieceSets }),
   });
-  for (const set of plan.sets) view.delete(stagingKey(set));
-  return { ok: true, missing };
+  if (isLong) view.put(textsKey, { schema: schemaVersion, ...texts });
+  else if (before && before.checkpoint === undefined) view.delete(textsKey);
 }
 
 /** What a record referred to that is written over. */
@@ -138,17 +197,7 @@ export function decidePutWrites(view: View, plan: PlannedWrites): { readonly ok:
   return { ok: true };
 }
 
-/** What to delete of a namespace's checkpoints, newest first, so that so many are left, and what those need. */
-export function prunable(records: readonly CheckpointRecord[], keep: number): readonly CheckpointRecord[] {
-  const byId = new Map(records.map((record) => [record.checkpointId, record]));
-  const kept = new Set<string>();
-  for (const record of records.slice(0, keep)) {
-    let left = record.ancestorsNeeded;
-    for (let one: CheckpointRecord | undefined = record; one;) {
-      kept.add(one.checkpointId);
-      if (left-- <= 0 || one.parentId === null) break;
-      one = byId.get(one.parentId);
-    }
-  }
-  return records.filter(({ checkpointId }) => !kept.has(checkpointId));
+/** How many checkpoints are put until old ones are looked for again, where a look found so many records to stay. */
+export function pruneAgainAfter(left: number): number {
+  return Math.max(pruneSlack, Math.floor(left / prunePart));
 }

@@ -33,8 +33,10 @@ export async function storeTexts(
 /** A text as it was given; nothing where it cannot be read. */
 export async function readText(
   engine: Engine,
-  { type, text, pieces }: StoredText,
+  stored: StoredText | undefined,
 ): Promise<{ readonly ok: true; readonly value: SerializedValue | undefined } | Refused> {
+  const { type, text, pieces } = (stored ?? {}) as Partial<StoredText>;
+  if (typeof type !== 'string') return { ok: true, value: undefined };
   if (!pieces) return { ok: true, value: typeof text === 'string' ? { type, text } : undefined };
   const read = await readPieces(engine, pieces);
   if (!read.ok) return read;

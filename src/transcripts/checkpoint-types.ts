@@ -1,3 +1,4 @@
+import type { AmbitError } from '../core/errors.js';
 import type { Refused } from '../core/refusals.js';
 
 /** Something that a framework wrote with its own serializer. */
@@ -40,6 +41,11 @@ export interface NewCheckpoint extends CheckpointPlace {
   readonly emptied?: readonly string[];
   /** How many of its ancestors it cannot be read without, since they hold what it adds to. */
   readonly ancestorsNeeded?: number;
+  /**
+   * Where its namespace is of one step only: the checkpoints of the graphs around it that this step belongs to. Once one of
+   * them is deleted as too old, nobody can go on from this one, and it goes too.
+   */
+  readonly partOf?: readonly Pick<CheckpointPlace, 'namespace' | 'checkpointId'>[];
 }
 
 /** A write of a task that waits for a checkpoint's next step. */
@@ -61,6 +67,16 @@ export interface SavedCheckpoint extends CheckpointPlace {
   readonly writes: readonly CheckpointWrite[];
 }
 
+/** A checkpoint of which something cannot be read, and what to say of it. */
+export interface DamagedCheckpoint extends CheckpointPlace {
+  readonly error: AmbitError;
+}
+
+/** What is found where a checkpoint is looked for. */
+export type FoundCheckpoint =
+  | { readonly ok: true; readonly checkpoint: SavedCheckpoint }
+  | { readonly ok: true; readonly checkpoint: undefined; readonly damaged: DamagedCheckpoint };
+
 /** Which checkpoints to list. */
 export interface CheckpointListOptions {
   readonly threadId?: string;
@@ -74,9 +90,9 @@ type CheckpointAnswer<T> = Promise<({ readonly ok: true } & T) | Refused>;
 /** Checkpoints of threads, on any store: what the savers of graph frameworks stand on. */
 export interface Checkpoints {
   /**
-   * Keeps a checkpoint, in one transaction. With `keep`, older ones are deleted now and then, so that about so many are left
-   * in its namespace: never fewer, and never one that another needs. Where it answers with channels that are missing, it has
-   * kept nothing: put it again with the values of those.
+   * Keeps a checkpoint, in one transaction. With `keep`, older ones of its thread are deleted now and then, as `prune` does:
+   * if that fails, the checkpoint is kept all the same, and they are deleted later. Where it answers with channels that are
+   * missing, it has kept nothing: put it again with the values of those.
    */
   put(
     checkpoint: NewCheckpoint,
@@ -90,11 +106,12 @@ export interface Checkpoints {
     readonly namespace: string;
     readonly checkpointId?: string;
   }): CheckpointAnswer<{ checkpoint: SavedCheckpoint | undefined }>;
-  /** Checkpoints, newest first within a thread and namespace. A refusal ends it. */
-  list(
-    options?: CheckpointListOptions,
-  ): AsyncGenerator<{ ok: true; checkpoint: SavedCheckpoint } | Refused, void>;
-  /** Deletes old checkpoints of a thread, so that the newest `keep` of each namespace are left, and what they need. */
+  /** Checkpoints, newest first within a thread and namespace; one that is damaged hides no other. A refusal ends it. */
+  list(options?: CheckpointListOptions): AsyncGenerator<FoundCheckpoint | Refused, void>;
+  /**
+   * Deletes old checkpoints of a thread: the newest `keep` of each namespace are left, and what they need; of a namespace that is
+   * of one step, nothing is left once that step's checkpoint is gone. What is being written to meanwhile may be left as well.
+   */
   prune(threadId: string, keep: number): CheckpointAnswer<{ deleted: number }>;
   /** Deletes a thread: at once, with everything under it. */
   deleteThread(threadId: string): CheckpointAnswer<object>;

@@ -3,10 +3,12 @@ import {
   checkpointKey,
   type CheckpointRecord,
   checkpointsOf,
+  type NamespaceRecord,
   namespacesOf,
   type PlaceKeys,
   type StoredText,
   threadKey,
+  type ThreadRecord,
 } from './checkpoint-records.js';
 import {
   checkCheckpoint,
@@ -22,39 +24,27 @@ import type {
   Checkpoints,
   NewCheckpoint,
 } from './checkpoint-types.js';
-import { checkpointsPageMax, countedNamespacesMax, pruneSlack, schemaVersion } from './transcript-limits.js';
-import { decidePutCheckpoint, decidePutWrites, type PlannedPlace } from './checkpoint-rules.js';
-import { droppedKey, lastPartOf, type Range } from './transcript-records.js';
 import { checked, onChecked } from './input-problem-rules.js';
-import { keyName } from './checkpoint-names.js';
-import { pruneNamespace } from './checkpoint-pruning.js';
-import { readAll } from './record-pages.js';
-import { readCheckpoint } from './checkpoint-reading.js';
+import { checkpointsPageMax, schemaVersion } from './transcript-limits.js';
+import { compareKeys, type Key } from '../core/keys.js';
+import {
+  damagedThread,
+  decidePutCheckpoint,
+  decidePutWrites,
+  type PlannedPlace,
+} from './checkpoint-rules.js';
+import { droppedKey, lastPartOf, type Range } from './transcript-records.js';
+import { isNamespaceRecord, isThreadRecord } from './checkpoint-shapes.js';
 import { isRefused, type Refused } from '../core/refusals.js';
+import { readAll, readPage, readValues } from './record-pages.js';
+import { keyName } from './checkpoint-names.js';
+import { pruneThread } from './checkpoint-pruning.js';
+import { readCheckpoint } from './checkpoint-reading.js';
 import { storeTexts } from './checkpoint-texts.js';
 import type { TranscriptContext } from './transcript-context.js';
 
 /** Checkpoints of threads, on the engine of transcripts. */
 export function createCheckpoints(context: TranscriptContext): Checkpoints {
-  const { engine } = context;
-  const prunedAt = new Map<string, number>();
-
-  /** Counts the puts of a namespace, and looks for old ones where some have gathered. */
-  async function putAndPrune(input: NewCheckpoint, keep: number | undefined): ReturnType<Checkpoints['put']> {
-    const done = await put(context, input);
-    if (!done.ok || done.missing.length > 0 || keep === undefined) return done;
-    const counted = `${keyName(input.threadId)} ${keyName(input.namespace)}`;
-    if (prunedAt.size >= countedNamespacesMax) prunedAt.clear();
-    // This process has not looked yet: another one may have left some behind.
-    const puts = (prunedAt.get(counted) ?? pruneSlack) + 1;
-    prunedAt.set(counted, puts > pruneSlack ? 0 : puts);
-    if (puts <= pruneSlack) return done;
-    const place = await findPlace(context, input.threadId, input.namespace);
-    if (!place.ok || !place.keys) return place.ok ? done : place;
-    const pruned = await pruneNamespace(engine, place.keys, keep);
-    return pruned.ok ? done : pruned;
-  }
-
   return {
     put: (input, options = {}) =>
       onChecked(
@@ -62,27 +52,19 @@ export function createCheckpoints(context: TranscriptContext): Checkpoints {
           checkpoint: checkCheckpoint(input),
           keep: options.keep === undefined ? undefined : checkKeep(options.keep),
         }),
-        ({ checkpoint, keep }) => putAndPrune(checkpoint, keep),
+        ({ checkpoint, keep }) => put(context, checkpoint, keep),
       ),
     putWrites: (place, writes) => putWrites(context, place, writes),
     get: (place) =>
       onChecked(
         () => ({ threadId: threadIdOf(place.threadId), namespace: namespaceOf(place.namespace) }),
-        async ({ threadId, namespace }) => {
-          const found = await findPlace(context, threadId, namespace);
-          if (!found.ok || !found.keys)
-            return found.ok ? { ok: true as const, checkpoint: undefined } : found;
-          const id = place.checkpointId ?? (await newestId(context, found.keys));
-          if (typeof id === 'object') return id;
-          if (id === undefined) return { ok: true as const, checkpoint: undefined };
-          return readCheckpoint(engine, found.keys, { threadId, namespace, checkpointId: id });
-        },
+        (at) => get(context, { ...place, ...at }),
       ),
     list: (options) => list(context, options),
     prune: (threadId, keep) =>
       onChecked(
         () => ({ id: threadIdOf(threadId), kept: checkKeep(keep) }),
-        ({ id, kept }) => pruneThread(context, id, kept),
+        ({ id, kept }) => prune(context, id, kept),
       ),
     deleteThread: (threadId) =>
       onChecked(
@@ -101,7 +83,11 @@ function plannedPlace({ mint }: TranscriptContext, place: CheckpointPlace): Plan
   };
 }
 
-async function put(context: TranscriptContext, input: NewCheckpoint): ReturnType<Checkpoints['put']> {
+async function put(
+  context: TranscriptContext,
+  input: NewCheckpoint,
+  keep: number | undefined,
+): ReturnType<Checkpoints['put']> {
   const { engine } = context;
   const changed = input.channels.flatMap(({ channel, value }) => (value ? [{ channel, value }] : []));
   const texts = await storeTexts(context, [
@@ -126,8 +112,14 @@ async function put(context: TranscriptContext, input: NewCheckpoint): ReturnType
       stored: values[index] as StoredText,
     })),
     sets: texts.sets,
+    isBounded: keep !== undefined,
   };
-  return engine.transact([threadKey(plan.threadName)], (view) => decidePutCheckpoint(view, plan));
+  const done = await engine.transact([threadKey(plan.threadName)], (view) => decidePutCheckpoint(view, plan));
+  if (!done.ok) return done;
+  const { isTimeToPrune, missing } = done;
+  // It is kept, whatever becomes of the old ones: they are looked for again later.
+  if (isTimeToPrune && keep !== undefined) await prune(context, input.threadId, keep).catch(() => undefined);
+  return { ok: true, missing };
 }
 
 async function putWrites(
@@ -153,28 +145,42 @@ async function putWrites(
   );
 }
 
-/** Where a namespace's records lie; nowhere where there is no such thread. */
-async function findPlace(
+async function get(
+  context: TranscriptContext,
+  { threadId, namespace, checkpointId }: Parameters<Checkpoints['get']>[0],
+): ReturnType<Checkpoints['get']> {
+  const thread = await findThread(context, threadId);
+  if (!thread.ok || !thread.incarnation) return thread.ok ? { ok: true, checkpoint: undefined } : thread;
+  const keys = { incarnation: thread.incarnation, namespace: keyName(namespace) };
+  const id = checkpointId ?? (await newestId(context, keys));
+  if (typeof id === 'object') return id;
+  if (id === undefined) return { ok: true, checkpoint: undefined };
+  const found = await readCheckpoint(context.engine, keys, { threadId, namespace, checkpointId: id });
+  if (found.ok && 'damaged' in found) throw found.damaged.error;
+  return found;
+}
+
+/** Where a thread's records lie; nowhere where there is no such thread. */
+async function findThread(
   { engine }: TranscriptContext,
   threadId: string,
-  namespace: string,
-): Promise<{ readonly ok: true; readonly keys: PlaceKeys | undefined } | Refused> {
-  const read = await engine.read([threadKey(keyName(threadId))]);
+): Promise<{ readonly ok: true; readonly incarnation: string | undefined } | Refused> {
+  const read = await readValues<ThreadRecord>(engine, [threadKey(keyName(threadId))]);
   if (!read.ok) return read;
-  const incarnation = read.values[0]?.incarnation;
-  return {
-    ok: true,
-    keys: incarnation === undefined ? undefined : { incarnation, namespace: keyName(namespace) },
-  };
+  const [record] = read.values;
+  if (record === undefined) return { ok: true, incarnation: undefined };
+  if (isThreadRecord(record)) return { ok: true, incarnation: record.incarnation };
+  throw damagedThread(threadId);
 }
 
 async function newestId(
   { engine }: TranscriptContext,
   place: PlaceKeys,
 ): Promise<string | undefined | Refused> {
-  const page = await engine.range<CheckpointRecord>({ ...checkpointsOf(place), limit: 1, reverse: true });
+  const page = await readPage<CheckpointRecord>(engine, checkpointsOf(place), 1, true);
   if (!page.ok) return page;
-  return page.entries[0]?.value.checkpointId;
+  // A damaged one too: nobody asked for the one before it.
+  return page.last === undefined ? undefined : lastPartOf(page.last);
 }
 
 async function* list(
@@ -190,100 +196,95 @@ async function* list(
     return;
   }
   const threads = await threadsOf(context, wanted.threadId);
-  if (!threads.ok) {
+  if (isRefused(threads)) {
     yield threads;
     return;
   }
-  for (const { threadId, incarnation } of threads.found) {
-    const namespaces = await readAll(context.engine, namespacesOf(incarnation));
-    if (!namespaces.ok) {
+  for (const { threadId, incarnation } of threads) {
+    const namespaces =
+      wanted.namespace === undefined ? await namespacesIn(context, incarnation) : [wanted.namespace];
+    if (isRefused(namespaces)) {
       yield namespaces;
       return;
     }
-    for (const { value } of namespaces.found) {
-      if (wanted.namespace !== undefined && value.namespace !== wanted.namespace) continue;
-      const keys = { incarnation, namespace: keyName(value.namespace) };
-      yield* listNamespace(context, keys, threadId, value.namespace, options.before);
+    for (const namespace of namespaces) {
+      const keys = { incarnation, namespace: keyName(namespace) };
+      yield* listNamespace(context, keys, { threadId, namespace }, options.before);
     }
   }
 }
 
+/** All threads, or one. Of one whose record is damaged nobody knows where its checkpoints lie. */
 async function threadsOf(
-  { engine }: TranscriptContext,
+  context: TranscriptContext,
   threadId: string | undefined,
-): Promise<
-  | {
-      readonly ok: true;
-      readonly found: readonly { readonly threadId: string; readonly incarnation: string }[];
-    }
-  | Refused
-> {
+): Promise<readonly Pick<ThreadRecord, 'threadId' | 'incarnation'>[] | Refused> {
   if (threadId === undefined) {
-    const all = await readAll(engine, allThreads);
-    return all.ok ? { ok: true, found: all.found.map(({ value }) => value) } : all;
+    const all = await readAll<ThreadRecord>(context.engine, allThreads);
+    return all.ok ? all.found.map(({ value }) => value).filter(isThreadRecord) : all;
   }
-  const one = await engine.read([threadKey(keyName(threadId))]);
-  return one.ok ? { ok: true, found: one.values.filter((record) => record !== undefined) } : one;
+  const one = await findThread(context, threadId);
+  if (!one.ok) return one;
+  return one.incarnation === undefined ? [] : [{ threadId, incarnation: one.incarnation }];
+}
+
+/** The names of a thread's namespaces; a short one is known by its key, also where its record is damaged. */
+async function namespacesIn(
+  { engine }: TranscriptContext,
+  incarnation: string,
+): Promise<readonly string[] | Refused> {
+  const all = await readAll<NamespaceRecord>(engine, namespacesOf(incarnation));
+  if (!all.ok) return all;
+  const damaged: Key[] = all.found.flatMap(({ key, value }) => (isNamespaceRecord(value) ? [] : [key]));
+  return [
+    ...all.found.flatMap(({ value }) => (isNamespaceRecord(value) ? [value.namespace] : [])),
+    ...[...damaged, ...all.unreadable].map(lastPartOf),
+  ];
 }
 
 async function* listNamespace(
   { engine }: TranscriptContext,
   keys: PlaceKeys,
-  threadId: string,
-  namespace: string,
+  of: Omit<CheckpointPlace, 'checkpointId'>,
   before: string | undefined,
 ): ReturnType<Checkpoints['list']> {
-  const range: Range<CheckpointRecord> = checkpointsOf(keys);
-  let end = before === undefined ? range.end : checkpointKey(keys, before);
+  const { start, end } = checkpointsOf(keys);
+  let range: Range<CheckpointRecord> = {
+    start,
+    end: before === undefined ? end : checkpointKey(keys, before),
+  };
   for (;;) {
-    const page = await engine.range<CheckpointRecord>({
-      start: range.start,
-      end,
-      limit: checkpointsPageMax,
-      reverse: true,
-      nameUnreadable: true,
-    });
+    const page = await readPage<CheckpointRecord>(engine, range, checkpointsPageMax, true);
     if (!page.ok) {
       yield page;
       return;
     }
-    for (const { key } of page.entries) {
-      const read = await readCheckpoint(engine, keys, { threadId, namespace, checkpointId: lastPartOf(key) });
+    const ids = [...page.found.map(({ key }) => key as Key), ...page.unreadable].sort(compareKeys).reverse();
+    for (const checkpointId of ids.map(lastPartOf)) {
+      const read = await readCheckpoint(engine, keys, { ...of, checkpointId });
       if (!read.ok) {
         yield read;
         return;
       }
-      // It was deleted since.
-      if (read.checkpoint) yield { ok: true, checkpoint: read.checkpoint };
+      // Else it was deleted since.
+      if (read.checkpoint !== undefined || 'damaged' in read) yield read;
     }
-    const last = page.entries.at(-1);
-    if (!last || page.entries.length + page.unreadable.length < checkpointsPageMax) return;
-    end = last.key;
+    if (page.last === undefined) return;
+    range = { start, end: page.last as Key<CheckpointRecord> };
   }
 }
 
-async function pruneThread(
+async function prune(
   context: TranscriptContext,
   threadId: string,
   keep: number,
 ): ReturnType<Checkpoints['prune']> {
   const threads = await threadsOf(context, threadId);
-  if (!threads.ok) return threads;
-  let deleted = 0;
-  for (const { incarnation } of threads.found) {
-    const namespaces = await readAll(context.engine, namespacesOf(incarnation));
-    if (!namespaces.ok) return namespaces;
-    for (const { value } of namespaces.found) {
-      const done = await pruneNamespace(
-        context.engine,
-        { incarnation, namespace: keyName(value.namespace) },
-        keep,
-      );
-      if (!done.ok) return done;
-      deleted += done.deleted;
-    }
-  }
-  return { ok: true, deleted };
+  if (isRefused(threads)) return threads;
+  const [thread] = threads;
+  if (!thread) return { ok: true, deleted: 0 };
+  const done = await pruneThread(context.engine, thread, keep);
+  return done.ok ? { ok: true, deleted: done.deleted } : done;
 }
 
 async function deleteThread(
@@ -296,7 +297,7 @@ async function deleteThread(
     // A thread that never was is as gone as one that was deleted.
     if (!record) return { ok: true as const };
     view.delete(key);
-    view.insert(droppedKey(record.incarnation), schemaVersion);
+    if (isThreadRecord(record)) view.insert(droppedKey(record.incarnation), schemaVersion);
     return { ok: true as const };
   });
   if (done.ok) context.collectSoon();

@@ -89,8 +89,6 @@ export const entryShape: Shape = {
   pieces: orAbsent((value) => isFields(value) && isText(value.set) && isWhole(value.count)),
 };
 
-export const checkpointShape: Shape = { values: Array.isArray };
-
 const turnShape: Shape = { turnId: isText, usage: orAbsent(isUsage) };
 const contentShapes: Readonly<Record<(typeof entryTypes)[number], Shape>> = {
   turn: turnShape,

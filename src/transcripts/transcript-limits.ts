@@ -134,9 +134,3 @@ export const inlineTextsCharsMax = 1_048_576;
 
 /** Checkpoints read at once: each may be of a megabyte. */
 export const checkpointsPageMax = 50;
-
-/** Checkpoints that may gather beyond those to be kept before they are deleted: else every put would look for old ones. */
-export const pruneSlack = 16;
-
-/** Namespaces whose puts are counted; past it all counts begin anew, and an old checkpoint stays a little longer. */
-export const countedNamespacesMax = 10_000;

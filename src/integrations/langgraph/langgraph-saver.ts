@@ -12,7 +12,12 @@ import {
   TASKS,
   WRITES_IDX_MAP,
 } from '@langchain/langgraph-checkpoint';
-import type { CheckpointChannel, Checkpoints, SavedCheckpoint } from '../../transcripts/checkpoint-types.js';
+import type {
+  CheckpointChannel,
+  Checkpoints,
+  NewCheckpoint,
+  SavedCheckpoint,
+} from '../../transcripts/checkpoint-types.js';
 import type { Refusal, Refused } from '../../core/refusals.js';
 import { deserialized, serialized } from './serialized-values.js';
 import { isDeepStrictEqual } from 'node:util';
@@ -21,8 +26,8 @@ import type { Transcripts } from '../../transcripts/transcripts-face.js';
 /** How {@link langGraphSaver} keeps checkpoints. */
 export interface LangGraphSaverOptions {
   /**
-   * How many of the newest checkpoints of a thread stay at least, in each of its namespaces, with those that they are built
-   * on; older ones are deleted now and then. All, unless said: then a thread grows with every step.
+   * How many of the newest checkpoints of a thread stay at least, with what they are built on and the graphs within them;
+   * older ones are deleted now and then. All, unless said: then a thread grows with every step.
    */
   readonly keep?: number;
   /** LangGraph's serializer of values, unless said. */
@@ -107,7 +112,15 @@ class LangGraphSaver extends BaseCheckpointSaver {
     let left = limit;
     if (left <= 0) return;
     for await (const answer of found) {
-      const { checkpoint } = granted(answer);
+      const one = granted(answer);
+      if (one.checkpoint === undefined) {
+        // Who wants the newest of them must not be given an older one for it; in a history it is left out.
+        const isWanted =
+          checkpointId === undefined ? limit !== Infinity : checkpointId === one.damaged.checkpointId;
+        if (isWanted) throw one.damaged.error;
+        continue;
+      }
+      const { checkpoint } = one;
       if (checkpointId !== undefined && checkpoint.checkpointId !== checkpointId) continue;
       const metadata = (await deserialized(this.serde, checkpoint.metadata)) as Record<string, unknown>;
       const isWanted = Object.entries(filter ?? {}).every(([name, value]) =>
@@ -148,7 +161,8 @@ class LangGraphSaver extends BaseCheckpointSaver {
       checkpoint: await serialized(this.serde, rest),
       metadata: await serialized(this.serde, metadata),
       emptied: changed.filter((channel) => !Object.hasOwn(values, channel)),
-      ancestorsNeeded: ancestorsNeeded(metadata),
+      ancestorsNeeded: ancestorsNeeded(checkpoint, metadata),
+      partOf: stepOf(namespace, metadata),
     };
     const options = this.#keep === undefined ? {} : { keep: this.#keep };
     const given = new Set(changed);
@@ -233,12 +247,29 @@ function required(config: Config, name: string): string {
   return value;
 }
 
-/** A channel of deltas is read from its last snapshot on: so many steps ago it was, or fewer checkpoints. */
-function ancestorsNeeded(metadata: CheckpointMetadata): number {
+/**
+ * A channel of deltas is read from its last snapshot on: so many steps ago it was, or fewer checkpoints. Up to version 3 of
+ * the format, a checkpoint is read with the writes of the one before.
+ */
+function ancestorsNeeded(checkpoint: Checkpoint, metadata: CheckpointMetadata): number {
   const steps = Object.values(metadata.counters_since_delta_snapshot ?? {}).map(
-    ([, supersteps]) => supersteps,
+    ([, supersteps]) => supersteps + 1,
   );
-  return steps.length === 0 ? 0 : Math.max(...steps) + 1;
+  return Math.max(0, checkpoint.v < 4 ? 1 : 0, ...steps);
+}
+
+/**
+ * The checkpoints whose step a graph within a graph belongs to, unless it goes on in later steps. LangGraph names the namespace
+ * of a step after the task: `name:id`; without an id, it is that of all steps.
+ */
+function stepOf(
+  namespace: string,
+  { parents = {} }: Partial<CheckpointMetadata>,
+): NonNullable<NewCheckpoint['partOf']> {
+  if (!namespace.includes(':')) return [];
+  return Object.entries(parents).flatMap(([outer, checkpointId]) =>
+    outer === '' || namespace.startsWith(`${outer}|`) ? [{ namespace: outer, checkpointId }] : [],
+  );
 }
 
 function granted<T extends { readonly ok: true }>(answer: T | Refused): T {
