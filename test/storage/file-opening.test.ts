@@ -68,6 +68,58 @@ describe('the owner of a store', () => {
     await put(await next, 'b');
   });
 
+  test.each([
+    ['removed', () => rmSync(join(path, 'lock'))],
+    ['replaced', () => (rmSync(join(path, 'lock')), writeFileSync(join(path, 'lock'), ''))],
+  ])(
+    'stays the only one when `lock` is %s, also while it goes on in new journals',
+    { timeout: 120_000 },
+    async (_, harm) => {
+      const first = await opened();
+      await put(first, 'a');
+      harm();
+      const waiting = fileStorage({ path }).then(
+        () => 'opened',
+        (error: unknown) => error,
+      );
+      const text = 'x'.repeat(1_000_000);
+      for (let number = 0; number < 80; number++) await put(first, `${number}`, text);
+      expect(readdirSync(path)).not.toContain('journal-00000001');
+      expect(await waiting).toMatchObject({ code: 'STORE_LOCKED' });
+      await put(first, 'b');
+      await first.close();
+      const next = await opened();
+      const { records } = await next.read([encodeKey(['a']), encodeKey(['79']), encodeKey(['b'])]);
+      expect(records.map((record) => record?.value.json)).toEqual(['a', text, 'b']);
+    },
+  );
+
+  test.each([
+    ['removed', (journal: string) => rmSync(journal)],
+    [
+      'replaced by a copy, as a backup that is put back does',
+      (journal: string) => {
+        const bytes = readFileSync(journal);
+        rmSync(journal);
+        writeFileSync(journal, bytes);
+      },
+    ],
+  ])('grants nothing in a journal that was %s under it', { timeout: 60_000 }, async (_, harm) => {
+    const first = await opened();
+    await put(first, 'a');
+    harm(join(path, 'journal-00000001'));
+    for (let again = 0; again < 2; again++) {
+      await expect(put(first, 'b')).rejects.toMatchObject({
+        code: 'STORAGE_UNAVAILABLE',
+        outcome: 'none',
+        message: expect.stringMatching(/journal-00000001: it was removed or replaced/) as string,
+      });
+      await expect(first.read([encodeKey(['a'])])).rejects.toMatchObject({ code: 'STORAGE_UNAVAILABLE' });
+    }
+    await first.close();
+    expect(readdirSync(path)).not.toContain('journal-00000002');
+  });
+
   test('lets go of a store that cannot be opened', async () => {
     await (await opened()).close();
     const journal = join(path, 'journal-00000001');

@@ -23,6 +23,8 @@ interface Inode {
   durable: Buffer;
   durableLength: number;
   readonly dirty: Set<number>;
+  /** Who has it locked. */
+  holder?: { readonly disk: SimulatedDisk; closed: boolean };
 }
 
 /** Names, and what is done to them, in order, until the directory is flushed. */
@@ -195,6 +197,7 @@ export class SimulatedDisk implements Disk {
       for (const sector of inode.dirty) persist(inode, sector);
       inode.dirty.clear();
     };
+    const holder = { disk: this, closed: false };
     return {
       writeNow: write,
       write: async (bytes, at) => {
@@ -208,7 +211,16 @@ export class SimulatedDisk implements Disk {
       flush,
       flushAll: flush,
       length: async () => inode.cachedLength,
-      close: async () => undefined,
+      tryLock: () => {
+        const { holder: held } = inode;
+        if (held && held !== holder && !held.closed && !held.disk.killed) return false;
+        inode.holder = holder;
+        return true;
+      },
+      isNamed: () => [...this.#names.values()].includes(inode),
+      close: async () => {
+        holder.closed = true;
+      },
     };
   }
 }

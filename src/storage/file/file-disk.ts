@@ -1,5 +1,6 @@
-import { constants, writeSync } from 'node:fs';
+import { constants, fstatSync, writeSync } from 'node:fs';
 import { type FileHandle, open, readdir, rename, unlink } from 'node:fs/promises';
+import { lockFile } from './file-lock.js';
 
 /** A file that is open, as the store uses it. What fails rejects with the error of the system. */
 export interface DiskFile {
@@ -16,6 +17,10 @@ export interface DiskFile {
   /** fsync: all of it, for a file that was just made. */
   flushAll(): Promise<void>;
   length(): Promise<number>;
+  /** Locks the file until it is closed, unless another opening of it has it locked. */
+  tryLock(): boolean;
+  /** Whether it still has a name: without one, what is written to it is lost when it is closed. */
+  isNamed(): boolean;
   close(): Promise<void>;
 }
 
@@ -33,8 +38,8 @@ export interface Disk {
 }
 
 export const realDisk: Disk = {
-  create: async (path) => diskFile(await open(path, 'wx+', 0o600)),
-  open: async (path) => diskFile(await open(path, 'r+')),
+  create: async (path) => diskFile(await open(path, 'wx+', 0o600), path),
+  open: async (path) => diskFile(await open(path, 'r+'), path),
   list: (directory) => readdir(directory),
   rename,
   remove: unlink,
@@ -50,7 +55,7 @@ export const realDisk: Disk = {
   },
 };
 
-function diskFile(handle: FileHandle): DiskFile {
+function diskFile(handle: FileHandle, path: string): DiskFile {
   return {
     writeNow(bytes, at) {
       for (let done = 0; done < bytes.length;)
@@ -72,6 +77,8 @@ function diskFile(handle: FileHandle): DiskFile {
     flush: () => handle.datasync(),
     flushAll: () => handle.sync(),
     length: async () => (await handle.stat()).size,
+    tryLock: () => lockFile(handle.fd, path),
+    isNamed: () => fstatSync(handle.fd).nlink > 0,
     close: () => handle.close(),
   };
 }

@@ -25,6 +25,8 @@ export interface Journal {
   /** Writes a frame, to be flushed. After an error nobody knows what is on the disk: go on in another journal. */
   append(text: string, kind: FrameKind, sequence: number, durableSequence: number): void;
   flush(): Promise<void>;
+  /** Whether it is still there: somebody may have removed it, or put another one in its place. */
+  isThere(): boolean;
   close(): Promise<void>;
 }
 
@@ -58,6 +60,7 @@ export async function prepareJournal(
   }
 
   try {
+    if (!file.tryLock()) throw new Error('another process has it locked');
     const first = Buffer.alloc(firstBytes);
     encodeHeader(header).copy(first);
     await file.write(first, 0);
@@ -147,6 +150,7 @@ export function continueJournal(disk: Disk, opened: OpenedJournal): Journal {
       if (length - position < step() / 2 && !growing) grow(step()).catch(() => undefined);
     },
     flush: () => file.flush(),
+    isThere: () => file.isNamed(),
     async close() {
       await growing?.catch(() => undefined);
       await file.close();

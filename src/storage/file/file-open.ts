@@ -4,7 +4,8 @@ import { corrupt, shown } from './file-errors.js';
 import type { Disk, DiskFile } from './file-disk.js';
 import { type FileHeader, readHeader } from './file-header.js';
 import { type LoadedJournal, loadJournal, loadSnapshot, type LoadedSnapshot } from './file-load.js';
-import { type FileKind, listFiles, manifestPathOf, pathOf, type StoreFiles } from './file-names.js';
+import { claimJournals, type ClaimedFiles, closeAll } from './file-claim.js';
+import { type FileKind, manifestPathOf, pathOf } from './file-names.js';
 import { type NewestJournal, prepareManifest, readManifest } from './file-manifest.js';
 import { createFileRecords, type FileRecords } from './file-records.js';
 import { basename, join } from 'node:path';
@@ -38,92 +39,86 @@ export interface OpenedFiles {
  * @throws AmbitError `STORE_CORRUPT`, `STORE_SCHEMA_TOO_NEW`; and what the disk throws
  */
 export async function openFiles(disk: Disk, directory: string): Promise<OpenedFiles> {
-  const files = await listFiles(disk, directory);
+  const claimed = await claimJournals(disk, directory);
+  try {
+    return await openClaimed(disk, directory, claimed);
+  } catch (error) {
+    await closeAll(claimed.journals);
+    throw error;
+  }
+}
+
+async function openClaimed(disk: Disk, directory: string, claimed: ClaimedFiles): Promise<OpenedFiles> {
+  const { files } = claimed;
   for (const name of files.unfinished) await disk.remove(join(directory, name));
   const newest = files.manifest ? await readManifest(disk, directory) : undefined;
   if (newest && newest.number > (files.journals.at(-1) ?? 0))
     throw missing(directory, 'journal', newest.number);
-  const records = createFileRecords();
-  if (files.snapshots.length === 0 && files.journals.length === 0) {
-    const storeId = randomUUID();
-    const prepared = await prepareJournal(disk, directory, { number: 1, firstSequence: 1, storeId });
-    const journal = await prepared.publish();
-    return {
-      storeId,
-      records,
-      journal,
-      sequence: 0,
-      closed: true,
-      snapshot: { number: 0, bytes: 0 },
-      groups: 0,
-      olderBytes: 0,
-      report: undefined,
-    };
-  }
+  if (files.snapshots.length === 0 && files.journals.length === 0) return createFiles(disk, directory);
   // Whoever renamed a file may have died before its name was durable: what is acknowledged in it now would go with the name.
   await disk.flushDirectory(directory);
-  return readStore(disk, directory, { files, newest, records });
+  return readStore(disk, directory, { ...claimed, newest, records: createFileRecords() });
 }
 
-interface FoundStore {
-  readonly files: StoreFiles;
+async function createFiles(disk: Disk, directory: string): Promise<OpenedFiles> {
+  const storeId = randomUUID();
+  const prepared = await prepareJournal(disk, directory, { number: 1, firstSequence: 1, storeId });
+  return {
+    storeId,
+    records: createFileRecords(),
+    journal: await prepared.publish(),
+    sequence: 0,
+    closed: true,
+    snapshot: { number: 0, bytes: 0 },
+    groups: 0,
+    olderBytes: 0,
+    report: undefined,
+  };
+}
+
+interface FoundStore extends ClaimedFiles {
   readonly records: FileRecords;
   /** What the manifest says, if there is one. */
   readonly newest: NewestJournal | undefined;
 }
 
 async function readStore(disk: Disk, directory: string, found: FoundStore): Promise<OpenedFiles> {
-  const { files, records } = found;
-  const newest = files.snapshots.at(-1);
-  const base = newest ?? 1;
-  const numbers = files.journals.filter((number) => number >= base);
-  assertComplete(directory, base, numbers, files);
-  const opened: { path: string; file: DiskFile; header: FileHeader }[] = [];
-  try {
-    let snapshot: LoadedSnapshot | undefined;
-    if (newest !== undefined) snapshot = await readSnapshot(disk, directory, newest, records);
-    for (const number of numbers) {
-      const path = pathOf(directory, 'journal', number);
-      const file = await disk.open(path);
-      // Listed before its header is read: whatever is listed is closed if this fails.
-      const listed = { path, file, header: undefined as unknown as FileHeader };
-      opened.push(listed);
-      listed.header = await readHeader(file, path, 'journal', number);
-    }
-    const loaded: LoadedJournal[] = [];
-    for (const [index, { path, file, header }] of opened.entries()) {
-      const storeId = snapshot?.header.storeId ?? opened[0]?.header.storeId;
-      if (header.storeId !== storeId) throw corrupt(path, 0, 'it belongs to another store');
-      if (index === 0 && snapshot && snapshot.header.firstSequence !== header.firstSequence)
-        throw corrupt(path, 0, 'it does not begin where the snapshot of its number was taken');
-      const expected = loaded.at(-1)?.lastSequence;
-      if (expected !== undefined && header.firstSequence !== expected + 1)
-        throw corrupt(path, 0, 'it does not go on where the journal before it ends');
-      const next = opened[index + 1]?.header;
-      const bounds = {
-        atLeastTo: next ? 0 : (snapshot?.lastSequence ?? 0),
-        endsWith: next && next.firstSequence - 1,
-      };
-      loaded.push(await loadJournal(file, path, header, bounds, records));
-    }
-    return await continueStore(disk, directory, { ...found, base, snapshot, opened, loaded });
-  } catch (error) {
-    for (const { file } of opened) await file.close().catch(() => undefined);
-    throw error;
+  const { files, base, journals, records } = found;
+  assertComplete(directory, found);
+  let snapshot: LoadedSnapshot | undefined;
+  if (files.snapshots.length > 0) snapshot = await readSnapshot(disk, directory, base, records);
+  const headers: FileHeader[] = [];
+  for (const { number, path, file } of journals)
+    headers.push(await readHeader(file, path, 'journal', number));
+  const loaded: LoadedJournal[] = [];
+  for (const [index, { path, file }] of journals.entries()) {
+    const header = headers[index] as FileHeader;
+    const storeId = snapshot?.header.storeId ?? headers[0]?.storeId;
+    if (header.storeId !== storeId) throw corrupt(path, 0, 'it belongs to another store');
+    if (index === 0 && snapshot && snapshot.header.firstSequence !== header.firstSequence)
+      throw corrupt(path, 0, 'it does not begin where the snapshot of its number was taken');
+    const expected = loaded.at(-1)?.lastSequence;
+    if (expected !== undefined && header.firstSequence !== expected + 1)
+      throw corrupt(path, 0, 'it does not go on where the journal before it ends');
+    const next = headers[index + 1];
+    const bounds = {
+      atLeastTo: next ? 0 : (snapshot?.lastSequence ?? 0),
+      endsWith: next && next.firstSequence - 1,
+    };
+    loaded.push(await loadJournal(file, path, header, bounds, records));
   }
+  return continueStore(disk, directory, { ...found, snapshot, loaded });
 }
 
 interface ReadStore extends FoundStore {
-  readonly base: number;
   readonly snapshot: LoadedSnapshot | undefined;
-  readonly opened: readonly { readonly path: string; readonly file: DiskFile }[];
   readonly loaded: readonly LoadedJournal[];
 }
 
 /** Makes the last journal ready to be written to, and removes what is no longer needed. */
 async function continueStore(disk: Disk, directory: string, read: ReadStore): Promise<OpenedFiles> {
-  const { files, base, records, snapshot, opened, loaded, newest } = read;
-  const [last, lastLoaded] = [opened.at(-1), loaded.at(-1)];
+  const { files, base, records, snapshot, journals, loaded, newest } = read;
+  const [last, lastLoaded] = [journals.at(-1), loaded.at(-1)];
   // assertComplete has seen to it that there is one.
   if (!last || !lastLoaded) throw corrupt(directory, 0, 'it has no journal');
   const { header, position, length, lastSequence, closed } = lastLoaded;
@@ -136,7 +131,7 @@ async function continueStore(disk: Disk, directory: string, read: ReadStore): Pr
     newest === undefined && lastSequence > 0
       ? `file: ${shown(manifestPathOf(directory))}: it was missing, and is made anew: that no newer journal is missing cannot be told`
       : undefined;
-  for (const { file } of opened.slice(0, -1)) await file.close();
+  await closeAll(journals.slice(0, -1));
   for (const number of files.journals)
     if (number < base) await disk.remove(pathOf(directory, 'journal', number));
   for (const number of files.snapshots)
@@ -211,16 +206,12 @@ async function readSnapshot(
 }
 
 /** Every journal from the newest snapshot on must be there: one that is missing would refund what was counted in it. */
-function assertComplete(
-  directory: string,
-  base: number,
-  numbers: readonly number[],
-  { snapshots, journals }: StoreFiles,
-): void {
-  if (snapshots.length === 0 && journals[0] !== 1) throw missing(directory, 'snapshot', journals[0] ?? 1);
-  const last = numbers.at(-1) ?? base;
+function assertComplete(directory: string, { files, base, journals }: ClaimedFiles): void {
+  if (files.snapshots.length === 0 && files.journals[0] !== 1)
+    throw missing(directory, 'snapshot', files.journals[0] ?? 1);
+  const last = journals.at(-1)?.number ?? base;
   for (let number = base; number <= last; number++)
-    if (!numbers.includes(number)) throw missing(directory, 'journal', number);
+    if (!files.journals.includes(number)) throw missing(directory, 'journal', number);
 }
 
 function missing(directory: string, kind: FileKind, number: number): AmbitError {

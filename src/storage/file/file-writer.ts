@@ -74,6 +74,11 @@ export class FileWriter {
 
   /** To be waited for before a group is decided, where there is something to wait for. */
   prepare(): Promise<void> | undefined {
+    if (!this.#journal.isThere()) {
+      this.#failure =
+        'it was removed or replaced while it was open; close the store, and open it anew once its files are right';
+      throw unavailable(this.#journal.path, this.#failure, 'none');
+    }
     if (this.#failure !== undefined) return this.#heal();
     return this.#dueToShorten() ? this.#shorten() : undefined;
   }
