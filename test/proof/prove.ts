@@ -2,7 +2,7 @@
  * `npm run prove`: runs the long forms of the proofs, part by part, and prints what each of them tried and how often a
  * promise was broken. Its exit code is 0 only if none was, and every part did something.
  */
-import { existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { type Figures, type ReportedFigures, worded } from './figures.js';
 import { filesOf, type Part, parts } from './proof-parts.js';
 import { fileURLToPath } from 'node:url';
@@ -51,6 +51,15 @@ async function prove(): Promise<number> {
   const unknown = chosen.find((name) => !Object.hasOwn(parts, name));
   if (unknown !== undefined) {
     console.error(`prove: there is no part "${unknown}"; give some of ${Object.keys(parts).join(', ')}`);
+    return 2;
+  }
+  // One that is spelled wrong would leave out all of them.
+  const stores = readdirSync(join(root, 'src', 'storage'), { withFileTypes: true })
+    .filter((entry) => entry.isDirectory())
+    .map(({ name }) => name);
+  const unknownStore = values.storage?.split(',').find((name) => !stores.includes(name));
+  if (unknownStore !== undefined) {
+    console.error(`prove: there is no store "${unknownStore}"; give some of ${stores.join(', ')}`);
     return 2;
   }
   const env: Record<string, string> = {
