@@ -25,6 +25,13 @@ export interface BranchWalk {
 
 type WalkedLoop = Pick<LoopRecord, 'position' | 'parentLoopId' | 'branchesAt'>;
 
+/** The loop that entries have to be of, and the position from which on they are none of the branch. */
+interface Current {
+  readonly loopId: string;
+  readonly loop: WalkedLoop;
+  readonly visibleBefore: number;
+}
+
 const unknownLoop: WalkedLoop = { position: 0, parentLoopId: null, branchesAt: 0 };
 
 type OpenedWalk = { readonly ok: true; readonly walk: BranchWalk } | Refused;
@@ -38,8 +45,7 @@ export async function walkBranch(
   const loopIds: string[] = [];
   let before = record.nextPosition;
   let limit = tailPageFirst;
-  /** The loop that entries have to be of, and the position from which on they are none of the branch. */
-  let current: { loopId: string; loop: WalkedLoop; visibleBefore: number } | undefined;
+  let current: Current | undefined;
 
   /** Goes on to a loop. Of one that cannot be read there are its entries, wherever they lie, and the branch ends with them. */
   async function enter(loopId: string, visibleBefore: number): Promise<{ readonly ok: true } | Refused> {
@@ -59,6 +65,14 @@ export async function walkBranch(
     return { ok: true };
   }
 
+  /** Goes on to the parent of a loop, of which the branch has what came before it. */
+  async function leave({ loop, visibleBefore }: Current): Promise<{ readonly ok: true } | Refused> {
+    const { parentLoopId, branchesAt } = loop;
+    if (parentLoopId !== null) return enter(parentLoopId, Math.min(branchesAt, visibleBefore));
+    current = undefined;
+    return { ok: true };
+  }
+
   if (tipLoopId !== null) {
     const entered = await enter(tipLoopId, record.nextPosition);
     if (!entered.ok) return entered;
@@ -73,12 +87,8 @@ export async function walkBranch(
       const entries: StoredEntry[] = [];
       for (const entry of page.entries) {
         while (current && entry.position < current.loop.position) {
-          const { parentLoopId, branchesAt }: WalkedLoop = current.loop;
-          if (parentLoopId === null) current = undefined;
-          else {
-            const entered = await enter(parentLoopId, Math.min(branchesAt, current.visibleBefore));
-            if (!entered.ok) return entered;
-          }
+          const left = await leave(current);
+          if (!left.ok) return left;
         }
         if (!current) break;
         if (entry.record.loopId === current.loopId && entry.position < current.visibleBefore)
@@ -86,6 +96,11 @@ export async function walkBranch(
       }
       before = page.last ?? 0;
       if (entries.length > 0) return { ok: true, entries };
+    }
+    // Loops at the beginning of the branch that hold nothing are loops of it all the same.
+    while (current) {
+      const left = await leave(current);
+      if (!left.ok) return left;
     }
     return { ok: true, entries: undefined };
   }

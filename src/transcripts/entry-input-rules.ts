@@ -130,8 +130,15 @@ function checkLoop(entry: Readonly<Record<string, unknown>>, where: string, mint
     metadata,
     usage,
     atMs,
+    schema: _schema,
+    position: _position,
+    startedAtMs,
+    endedAtMs,
     ...more
   } = entry;
+  if (startedAtMs !== undefined) wrong(`${where}.startedAtMs`, 'is no field of a new loop; give atMs');
+  if (endedAtMs !== undefined)
+    wrong(`${where}.endedAtMs`, 'is no field of a new loop; give it in a loop-update');
   const unknown = boundedFields(where, more, metadataBytesMax);
   return {
     is: 'loop',

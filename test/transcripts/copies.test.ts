@@ -66,6 +66,40 @@ describe.each([memoryBackend, sqliteFastBackend])('on $name', (backend) => {
     await copiedTwice(world, 's');
   });
 
+  test('a branch has the loops at its beginning that hold nothing, and can be copied', async () => {
+    const world = await openTranscriptWorld(backend);
+    const { transcripts } = world;
+    const loop = (loopId: string) => ({ type: 'loop' as const, loopId });
+    await granted(
+      transcripts.append('s', [loop('a'), loop('b'), loop('c'), said('one'), loop('d')], {
+        create: { agentId: 'a' },
+      }),
+    );
+    for (const [loopId, count] of [
+      ['a', 1],
+      ['b', 2],
+      ['c', 3],
+      ['d', 4],
+    ] as const) {
+      const { transcript } = await granted(transcripts.load('s', { loopId }));
+      expect(transcript.loops).toHaveLength(count);
+      const { session } = await granted(transcripts.fork('s', { loopId }));
+      await copiedTwice(world, session.sessionId);
+    }
+  });
+
+  test('what only a loop that was loaded has is no field of a new one: none that makes it impossible to copy', async () => {
+    const world = await openTranscriptWorld(backend);
+    const { transcripts } = world;
+    const fields = { schema: 'x', position: 'x' };
+    await granted(transcripts.append('s', [{ type: 'loop', ...fields }], { create: { agentId: 'a' } }));
+    await copiedTwice(world, 's');
+    for (const field of ['startedAtMs', 'endedAtMs'])
+      expect(await transcripts.append('s', [{ type: 'loop', [field]: 7 }])).toMatchObject({
+        refusal: { code: 'INVALID_INPUT' },
+      });
+  });
+
   test('a loop of a group is copied without the others, also where another one was chosen', async () => {
     const world = await openTranscriptWorld(backend);
     const { transcripts } = world;
