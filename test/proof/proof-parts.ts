@@ -73,6 +73,11 @@ export const parts: Readonly<Record<string, Part>> = {
     tests: ['test/web/million-sweep.test.ts'],
     minutesMax: 45,
   },
+  opening: {
+    about: 'files: a million records of 300 bytes are opened within 10 s',
+    tests: ['test/proof/file-million.test.ts'],
+    minutesMax: 12,
+  },
   mutation: {
     about: 'every rule changed in every small way: the tests of the rules notice',
     minutesMax: 30,
