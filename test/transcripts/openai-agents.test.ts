@@ -103,6 +103,61 @@ describe.each(backends)('the session of OpenAI Agents on $name', (backend) => {
   });
 });
 
+test('a compaction covers what was read, and nothing that somebody else added since', async () => {
+  const world = await openTranscriptWorld(memoryBackend);
+  const contents = async () => {
+    const items = await sessionOf(world).getItems();
+    return items.map((item) => (item as { content?: unknown }).content);
+  };
+  const [ours, theirs] = [sessionOf(world), sessionOf(world)];
+  await ours.addItems([user('a'), user('b')]);
+  await ours.getItems();
+  await ours.addItems([user('c')]);
+  await theirs.addItems([user('theirs')]);
+  await ours.replaceHistoryWithCompaction([user('a to c')]);
+  expect(await contents()).toEqual(['a to c', 'theirs']);
+
+  // Between two of its own: those after it are shown once more, and nothing is lost.
+  await ours.getItems();
+  await theirs.addItems([user('theirs too')]);
+  await ours.addItems([user('d')]);
+  await ours.replaceHistoryWithCompaction([user('a to d')]);
+  expect(await contents()).toEqual(['a to d', 'theirs too', 'd']);
+
+  // Who has read nothing compacts what is there.
+  await sessionOf(world).replaceHistoryWithCompaction([user('all')]);
+  expect(await contents()).toEqual(['all']);
+
+  // What was taken back or cleared since does not come back.
+  await theirs.addItems([user('e'), user('f')]);
+  await ours.getItems();
+  await theirs.popItem();
+  await expect(ours.replaceHistoryWithCompaction([user('e and f')])).rejects.toThrow(
+    /changed since it was read/,
+  );
+  expect(await contents()).toEqual(['all', 'e']);
+  await ours.getItems();
+  await theirs.clearSession();
+  await expect(ours.replaceHistoryWithCompaction([user('old')])).rejects.toThrow(/changed since it was read/);
+  expect(await contents()).toEqual([]);
+  await ours.getItems();
+  await theirs.addItems([user('first')]);
+  await ours.replaceHistoryWithCompaction([user('nothing')]);
+  expect(await contents()).toEqual(['first', 'nothing']);
+});
+
+test('more than 1,000 items are added in order; as one transaction, they are refused', async () => {
+  const session = sessionOf(await openTranscriptWorld(memoryBackend));
+  const many = Array.from({ length: 2_500 }, (_, index) => user(String(index)));
+  await session.addItems(many);
+  expect(await session.getItems()).toEqual(many);
+  const transaction = { type: 'append_items' as const, items: many };
+  await expect(session.applyHistoryTransaction({ operationId: 'op', transaction })).rejects.toMatchObject({
+    refusal: { code: 'INVALID_INPUT' },
+  });
+  expect(await session.getItems()).toHaveLength(2_500);
+});
+
 test("whatever is done to it, it has what the SDK's own session in memory has", async () => {
   const texts = fc.array(fc.constantFrom('a', 'b', 'c'), { maxLength: 4 });
   const items = texts.map((list) => list.map((text) => (text === 'c' ? call('c1', text) : user(text))));

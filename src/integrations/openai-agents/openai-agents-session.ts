@@ -89,6 +89,15 @@ class TranscriptAgentsSession implements OpenAiAgentsSession {
   readonly #transcripts: Transcripts;
   readonly #sessionId: string;
   readonly #create: { readonly agentId: string; readonly scope: SessionScope };
+  /** Up to where this session knows the history: what it read last, and what it added next to that. */
+  #seen:
+    | {
+        readonly incarnation: string | undefined;
+        readonly to: number;
+        /** How many items can be seen up to there. */
+        readonly count: number;
+      }
+    | undefined;
 
   constructor(transcripts: Transcripts, { sessionId, agentId, scope }: OpenAiAgentsSessionOptions) {
     this.#transcripts = transcripts;
@@ -101,14 +110,23 @@ class TranscriptAgentsSession implements OpenAiAgentsSession {
   }
 
   async getItems(limit?: number): Promise<AgentInputItem[]> {
-    const { messages } = await this.#read(limit);
+    const { session, messages } = await this.#read(limit);
+    if (limit === undefined)
+      this.#seen = {
+        incarnation: session?.incarnation,
+        to: (session?.nextPosition ?? 0) - 1,
+        count: messages.length,
+      };
     return messages.map(itemOf);
   }
 
   async addItems(items: AgentInputItem[]): Promise<void> {
     for (let index = 0; index < items.length; index += itemsAtOnce) {
       const entries = items.slice(index, index + itemsAtOnce).map(entryOf);
-      granted(await this.#transcripts.append(this.#sessionId, entries, { create: this.#create }));
+      const done = granted(
+        await this.#transcripts.append(this.#sessionId, entries, { create: this.#create }),
+      );
+      this.#noteOwn(done, entries.length);
     }
   }
 
@@ -131,6 +149,7 @@ class TranscriptAgentsSession implements OpenAiAgentsSession {
     const { currentLoopId: _loop, incarnation: _i, revision: _r, ...session } = granted(found).session;
     const options = { overwrite: true, forgetOperations: true };
     granted(await this.#transcripts.save({ session, loops: [], entries: [] }, options));
+    this.#seen = undefined;
   }
 
   async applyHistoryTransaction({
@@ -144,7 +163,10 @@ class TranscriptAgentsSession implements OpenAiAgentsSession {
     if (transaction.type === 'append_items') {
       const entries = entriesOrMark(transaction.items);
       const options = { operationId, operationContent, create: this.#create };
-      granted(await this.#transcripts.append(this.#sessionId, entries, options));
+      this.#noteOwn(
+        granted(await this.#transcripts.append(this.#sessionId, entries, options)),
+        transaction.items.length,
+      );
       return;
     }
     const { expectedSuffix, replacement } = transaction;
@@ -181,13 +203,46 @@ class TranscriptAgentsSession implements OpenAiAgentsSession {
     });
   }
 
+  /** Covers what this session has read as a whole or added itself: what others added since was compacted by nobody. */
   async replaceHistoryWithCompaction(items: AgentInputItem[]): Promise<void> {
+    const seen = this.#seen;
     const messages = items.map((item) => encodeItem(item, coding) as object);
-    const answer = await this.#transcripts.compact(this.#sessionId, { messages });
-    const isEmpty =
-      !answer.ok && (answer.refusal.code === 'SESSION_NOT_FOUND' || answer.refusal.field === 'keepTurns');
-    if (isEmpty) await this.addItems(items);
-    else granted(answer);
+    await this.#retried(async () => {
+      const read = await this.#read();
+      const { session } = read;
+      const end = (session?.nextPosition ?? 0) - 1;
+      const to = seen ? Math.min(seen.to, end) : end;
+      const isSame = !seen || seen.to < 0 || seen.incarnation === session?.incarnation;
+      // Fewer where some were taken back, replaced or compacted since.
+      if (!isSame || (seen && seen.count !== read.messages.filter(({ position }) => position <= to).length))
+        throw new Error(
+          'openAiAgentsSession: the history was changed since it was read; read it again, and compact that',
+        );
+      const done =
+        to < 0 || !session
+          ? await this.#replaceFrom(read, read.messages.length, items)
+          : await this.#appendIfSame(
+              read,
+              [
+                { type: 'loop', kind: 'compaction', status: 'completed' },
+                { type: 'overlay', reason: 'compaction', from: 0, to, messages },
+              ],
+              messages.length - (seen?.count ?? 0),
+            );
+      return done ? { done: undefined } : 'again';
+    });
+  }
+
+  /** What was added next to what is known is known too; `more` is by how many items there are more to be seen then. */
+  #noteOwn(
+    { session, position }: { readonly session: TranscriptSession; readonly position: number },
+    more: number,
+  ): void {
+    const seen = this.#seen;
+    if (!seen || position !== seen.to + 1 || (seen.to >= 0 && seen.incarnation !== session.incarnation))
+      return;
+    const count = seen.count + more;
+    this.#seen = { incarnation: session.incarnation, to: session.nextPosition - 1, count };
   }
 
   async #read(limit?: number): Promise<Read> {
@@ -234,6 +289,16 @@ class TranscriptAgentsSession implements OpenAiAgentsSession {
             },
           ]
         : entriesOrMark(items);
+    return this.#appendIfSame({ session }, entries, start - messages.length + items.length, operation);
+  }
+
+  /** Appends if nobody wrote since the session was read. */
+  async #appendIfSame(
+    { session }: Pick<Read, 'session'>,
+    entries: readonly NewTranscriptEntry[],
+    more: number,
+    operation: { readonly operationId?: string; readonly operationContent?: unknown } = {},
+  ): Promise<boolean> {
     const answer = await this.#transcripts.append(this.#sessionId, entries, {
       ...operation,
       ...(session
@@ -245,7 +310,7 @@ class TranscriptAgentsSession implements OpenAiAgentsSession {
       (answer.refusal.code === 'SESSION_CHANGED' || answer.refusal.code === 'SESSION_NOT_FOUND')
     )
       return false;
-    granted(answer);
+    this.#noteOwn(granted(answer), more);
     return true;
   }
 
