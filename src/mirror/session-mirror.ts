@@ -54,8 +54,12 @@ class Mirror {
   #noted = new Set<Key>();
   /** Those that could not be written, or not be loaded. */
   #failed = new Set<Key>();
-  /** Whether so much failed that nothing is tried before it is due. */
+  /** Whether so much failed that hardly anything is tried before it is due. */
   #blocked = false;
+  /** Whether a comparison ended with an error, and none has got any further since. */
+  #comparisonFailed = false;
+  /** Whether something was not noted. */
+  #overflowed = false;
   /** All of the store is compared with all of the files; undefined once that is done. */
   #comparison: AsyncGenerator<void, void, undefined> | undefined;
   /** Whether files are older than the store for all that is known, until a comparison has ended. */
@@ -79,7 +83,7 @@ class Mirror {
     for (const { keyPrefix } of this.#sources) {
       if (!key.startsWith(keyPrefix)) continue;
       if (this.#noted.size < notedMax) this.#noted.add(key);
-      else this.#compareAnew();
+      else this.#overflowed = true;
       return;
     }
   }
@@ -114,14 +118,15 @@ class Mirror {
     await this.#writeNoted();
     // A process that lives for a moment, of a small store, leaves nothing to the next one.
     if (this.#outdated) await this.#compareOn(lastComparisonMsMax);
-    if (this.#outdated || this.#abandoned || this.#noted.size > 0 || this.#failed.size > 0) return;
+    if (this.#outdated || this.#overflowed || this.#abandoned) return;
+    if (this.#noted.size > 0 || this.#failed.size > 0) return;
     await this.#files.finish().catch((error: unknown) => this.#troubles.add(this.#directory, error));
   }
 
   /** Writes what has changed, and, when it is due, what failed. */
   async #writeNoted(): Promise<void> {
     const isDue = this.#troubles.isDue || this.#ending;
-    if (this.#blocked && !isDue) return;
+    if (this.#blocked && !isDue && !(await this.#canBringOne())) return;
     this.#blocked = false;
     const keys = this.#noted;
     this.#noted = new Set();
@@ -130,26 +135,43 @@ class Mirror {
       this.#failed = new Set();
     }
     let failures = 0;
+    const untried: Key[] = [];
     for (const key of keys) {
       if (this.#abandoned) return;
-      if (failures === failuresMax) this.#fail(key);
+      if (failures === failuresMax) untried.push(key);
       else if (!(await this.#bring(key))) failures++;
       await this.#rest();
     }
+    // First at the next try: else those that fail each time would keep them from it.
+    if (untried.length > 0) this.#failed = new Set([...untried, ...this.#failed]);
     if (failures === failuresMax) this.#blocked = true;
     if (failures > 0) this.#troubles.postpone();
-    else if (this.#failed.size === 0) this.#troubles.clear();
+    else if (this.#failed.size === 0 && !this.#comparisonFailed) this.#troubles.clear();
+  }
+
+  /** Tries one of what has changed: what failed may have failed each for itself. */
+  async #canBringOne(): Promise<boolean> {
+    for (const key of this.#noted) {
+      this.#noted.delete(key);
+      return this.#bring(key);
+    }
+    return false;
   }
 
   /** Goes on comparing until it is time for what has changed meanwhile. */
   async #compareOn(forMs: number): Promise<void> {
     const endMs = performance.now() + forMs;
+    if (this.#overflowed) {
+      this.#overflowed = false;
+      this.#compareAnew();
+    }
     const wasEnding = this.#ending;
     while (this.#comparison && !this.#blocked && performance.now() < endMs) {
       if (this.#abandoned || this.#ending !== wasEnding) return;
       const comparison = this.#comparison;
       try {
         const { done } = await comparison.next();
+        this.#comparisonFailed = false;
         // Unless it was begun anew meanwhile.
         if (done === true && this.#comparison === comparison) {
           this.#comparison = undefined;
@@ -158,6 +180,7 @@ class Mirror {
       } catch (error) {
         // The store does not answer, or the folder cannot be read: from the beginning, when it is due.
         this.#troubles.add(this.#directory, error);
+        this.#comparisonFailed = true;
         this.#block();
         this.#compareAnew();
       }

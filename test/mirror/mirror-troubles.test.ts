@@ -283,3 +283,51 @@ test('whatever is done to a session, its file says the same as the store', async
   }
   await ambit.close();
 });
+
+test('a store that does not answer for a while is said once, and its files are written afterwards', async () => {
+  const inner = memoryStorage();
+  let away = false;
+  const answer = <T>(ask: () => T): T => {
+    if (away) throw new StorageUnavailableError('it is away', { outcome: 'none' });
+    return ask();
+  };
+  const storage: Storage = {
+    ...inner,
+    capabilities: { ...inner.capabilities, immediate: false, sharing: 'network' },
+    read: (keys) => answer(() => inner.read(keys)),
+    range: (query) => answer(() => inner.range(query)),
+  };
+  const directory = join(folder, 'mirror');
+  const first = await openAmbit({ storage: { ...storage, close: () => {} }, durability: 'none' });
+  const sessionId = await created(first);
+  await first.close();
+  const opening = openAmbit({ storage, durability: 'none', mirror: { directory } });
+  const ambit = await opening;
+  away = true;
+  await vi.waitFor(() => expect(warnings).toHaveLength(1), patient);
+  expect(warnings[0]).toMatch(/^mirror: .*it is away/);
+  // Long enough for three tries.
+  await new Promise((resolve) => setTimeout(resolve, 4_500));
+  expect(warnings).toHaveLength(1);
+  away = false;
+  const path = join(directory, 'tasks', mirrorFileName(sessionId));
+  await vi.waitFor(() => expect(read(path)['sessionId']).toBe(sessionId), patient);
+  await ambit.close();
+});
+
+test('sessions that cannot be written do not hold up the others, however many they are', async () => {
+  const ambit = await openAmbit({ storage: store() });
+  const stuck = Array.from({ length: 12 }, (_, index) => `stuck-${index}`);
+  for (const id of stuck) mkdirSync(fileOf('transcripts', id), { recursive: true });
+  await Promise.all([...stuck, 'free'].map(async (id) => told(ambit, id)));
+  await vi.waitFor(() => expect(isThere(fileOf('transcripts', 'free'))).toBe(true), patient);
+  await vi.waitFor(() => expect(warnings).toHaveLength(1), patient);
+  for (let round = 0; round < 3; round++) {
+    await told(ambit, `free-${round}`);
+    await vi.waitFor(() => expect(isThere(fileOf('transcripts', `free-${round}`))).toBe(true), patient);
+  }
+  for (const id of stuck) rmdirSync(fileOf('transcripts', id));
+  await ambit.close();
+  for (const id of stuck) expect(isThere(fileOf('transcripts', id))).toBe(true);
+  expect(warnings).toHaveLength(1);
+});
