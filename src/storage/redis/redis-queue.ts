@@ -1,5 +1,5 @@
 import { type Key, type LockedAnswer, type Outcome, type Storage, type Transaction } from '../storage.js';
-import { groupArguments, outcomesOf, recordsOf, type Stored } from './redis-records.js';
+import { groupArgument, outcomesOf, recordsOf, type Stored } from './redis-records.js';
 import { randomBytes } from 'node:crypto';
 import type { RedisLink } from './redis-link.js';
 
@@ -125,19 +125,16 @@ export async function locked(
   return commit(link, transactions, got);
 }
 
+const nobody = { token: '', keys: [] } as const;
+
 async function send(
   link: RedisLink,
   transactions: readonly Transaction[],
   held: Pick<Held, 'token' | 'keys'> | undefined,
 ): Promise<Sent> {
-  const { token, keys } = held ?? { token: '', keys: [] };
-  const args = [token, String(keys.length), ...keys, ...groupArguments(transactions)];
+  const argument = groupArgument(transactions, held ?? nobody);
   const writes = transactions.some((transaction) => transaction.writes.some(({ kind }) => kind !== 'check'));
-  const [nowMs, letters, ...stored] = await link.run(
-    'commit',
-    [`${args.join('\n')}\n`],
-    writes ? 'unknown' : 'none',
-  );
+  const [nowMs, letters, ...stored] = await link.run('commit', [argument], writes ? 'unknown' : 'none');
   return {
     nowMs: nowMs as number,
     outcomes: outcomesOf(transactions, letters as string, stored as Stored[]),

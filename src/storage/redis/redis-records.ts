@@ -40,11 +40,20 @@ export function recordsOf(keys: readonly Key[], stored: readonly Stored[]): (Sto
   return keys.map((key, index) => recordOf(key, stored[index]));
 }
 
-/** Transactions as the arguments of the script `commit`. */
-export function groupArguments(transactions: readonly Transaction[]): string[] {
+/**
+ * A group as the one argument of the script `commit`.
+ *
+ * @param token whose locks are heeded as their own, and the keys that it locked
+ */
+export function groupArgument(
+  transactions: readonly Transaction[],
+  { token, keys: lockedKeys }: { readonly token: string; readonly keys: readonly Key[] },
+): string {
   const keys: string[] = [];
   const pairs: string[] = [];
-  const terms: string[] = [];
+  let counts = '';
+  let deadlines = '';
+  let firstDeadline = Number.POSITIVE_INFINITY;
   for (const { writes, notAfterMs } of transactions) {
     for (const write of writes) {
       keys.push(write.key);
@@ -52,9 +61,24 @@ export function groupArguments(transactions: readonly Transaction[]): string[] {
       if (write.kind === 'put') pairs.push(storedText(write.version, write.value.text, write.expiresAtMs));
       else pairs.push(write.kind === 'delete' ? '-' : '');
     }
-    terms.push(String(writes.length), notAfterMs === undefined ? '' : String(notAfterMs));
+    counts += `${writes.length},`;
+    deadlines += `${notAfterMs ?? ''},`;
+    if (notAfterMs !== undefined && notAfterMs < firstDeadline) firstDeadline = notAfterMs;
   }
-  return [String(transactions.length), String(keys.length), ...keys, ...pairs, ...terms];
+  if (keys.length === transactions.length && transactions.every(({ writes }) => writes.length === 1))
+    counts = '';
+  const first = firstDeadline === Number.POSITIVE_INFINITY ? '' : String(firstDeadline);
+  const head = [
+    token,
+    lockedKeys.length,
+    ...lockedKeys,
+    transactions.length,
+    keys.length,
+    counts,
+    first,
+    deadlines,
+  ];
+  return `${[head.join('\n'), ...keys, ...pairs].join('\n')}\n`;
 }
 
 /** What the script `commit` answered: a letter for each transaction, and records for those in conflict. */

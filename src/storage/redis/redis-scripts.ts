@@ -64,14 +64,21 @@ local function forgettable() redis.set_repl(redis.REPL_NONE) end
 /**
  * ARGV: one text of lines, each with its LF, of which keys and JSON have none: client and server handle one long argument
  * at two thirds of the cost of hundreds. The lines: token, number of keys it locked, those keys; number of transactions,
- * of writes; the writes' keys; for each of them what is expected (`version ` or nothing) and what to write (the text, `-`
- * to delete, nothing to check); for each transaction its number of writes and the time until which it holds, or nothing.
+ * of writes; the transactions' numbers of writes, each with a comma (or nothing, where all have one); the first time until
+ * which one of them holds (or nothing), and the times of all, each (or nothing) with a comma, which are looked at once the
+ * first has passed; the writes' keys; for each of them what is expected (`version ` or nothing) and what to write (the
+ * text, `-` to delete, nothing to check).
  *
  * Answers the time, a letter for each transaction (ok, conflict, late, busy), then what lies under the keys of those in
  * conflict. Busy is what would write a key that somebody else has locked.
  */
 const commit = `
 local parts = { ARGV[1], ARGV[2] }
+local function listed(text)
+  local list = {}
+  for one in string.gmatch(text, '([^,]*),') do list[#list + 1] = one end
+  return list
+end
 do
   local text, find, n, from = ARGV[3], string.find, 2, 1
   local to = find(text, '\\n', from, true)
@@ -85,9 +92,11 @@ end
 local token, lockedCount = parts[3], tonumber(parts[4])
 local at = 4 + lockedCount
 local transactions, writes = tonumber(parts[at + 1]), tonumber(parts[at + 2])
-local keyAt = at + 2
+local keyAt = at + 5
 local pairAt = keyAt + writes
-local termsAt = pairAt + 2 * writes
+local counts, deadlines
+if parts[at + 3] ~= '' then counts = listed(parts[at + 3]) end
+if parts[at + 4] ~= '' and now > tonumber(parts[at + 4]) then deadlines = listed(parts[at + 5]) end
 local found = fetch(records, parts, keyAt + 1, keyAt + writes)
 local locked
 if call('EXISTS', locks) == 1 then locked = fetch(locks, parts, keyAt + 1, keyAt + writes) end
@@ -97,7 +106,7 @@ local puts, added, dated, dropped, undated = {}, {}, {}, {}, {}
 local last = 0
 for i = 1, transactions do
   local first = last + 1
-  last = last + tonumber(parts[termsAt + 2 * i - 1])
+  last = counts and last + counts[i] or first
   local letter = 'o'
   for w = first, last do
     local stored, expected = found[w], parts[pairAt + 2 * w - 1]
@@ -108,7 +117,7 @@ for i = 1, transactions do
     end
   end
   if letter == 'o' then
-    local notAfter = parts[termsAt + 2 * i]
+    local notAfter = deadlines and deadlines[i] or ''
     if notAfter ~= '' and now > tonumber(notAfter) then
       letter = 'l'
     elseif locked then
