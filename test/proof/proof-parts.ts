@@ -40,6 +40,11 @@ export const parts: Readonly<Record<string, Part>> = {
     ],
     minutesMax: 15,
   },
+  killed: {
+    about: 'writers of a transcript killed 50 times on every store: what they were told is there, in order, once',
+    tests: ['test/transcripts/killed.test.ts'],
+    minutesMax: 15,
+  },
   clocks: {
     about:
       'clocks that step, clocks minutes apart, processes that stand still: nothing is granted too long or too often',

@@ -1,5 +1,6 @@
 /**
- * Appends to one session until it is killed, and says on stdout what was acknowledged. From dist/, as users run it.
+ * Appends to one session until it is killed. Says on stdout what it is about to send, and what was acknowledged. From dist/, as
+ * users run it.
  *
  *   node append-child.js STORAGE_URL SESSION_ID WRITER
  */
@@ -16,13 +17,14 @@ async function write(lane) {
       { type: /** @type {const} */ ('turn'), turnId: name, usage: { inputTokens: 1 } },
       { type: /** @type {const} */ ('message'), message: { role: 'user', content: name } },
     ];
+    // One write each, so that a line is whole or not there.
+    process.stdout.write(`sent ${name}\n`);
     const answer = await ambit.transcripts.append(sessionId, entries, {
       operationId: name,
       create: { agentId: 'killed' },
     });
     if (!answer.ok) throw new Error(answer.refusal.message);
-    // One write, so that a line is whole or not there.
-    process.stdout.write(`${name}\n`);
+    process.stdout.write(`done ${name}\n`);
   }
 }
 
