@@ -41,7 +41,8 @@ export const parts: Readonly<Record<string, Part>> = {
     minutesMax: 15,
   },
   killed: {
-    about: 'writers of a transcript killed 50 times on every store: what they were told is there, in order, once',
+    about:
+      'writers of a transcript killed 50 times on every store: what they were told is there, in order, once',
     tests: ['test/transcripts/killed.test.ts'],
     minutesMax: 15,
   },
