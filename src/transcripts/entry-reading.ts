@@ -1,5 +1,5 @@
-import { decodeKey, type Key } from '../core/keys.js';
-import { entryKey, type EntryRecord } from './transcript-records.js';
+import type { Key } from '../core/keys.js';
+import { entryKey, type EntryRecord, lastPartOf, type PiecesRef } from './transcript-records.js';
 import { entryShape, isContent, problemOf } from './record-shapes.js';
 import { type Found, readPage } from './record-pages.js';
 import type { JsonFields, TranscriptDamage } from './transcript-types.js';
@@ -61,28 +61,43 @@ function entriesOf(page: Found<EntryRecord>): Pick<EntryPage, 'entries' | 'damag
   return { entries, damaged };
 }
 
-const positionOf = (key: Key): number => Number(decodeKey(key).at(-1));
+const positionOf = (key: Key): number => Number(lastPartOf(key));
 
 const damagedEntry = (position: number, problem: string): TranscriptDamage => ({
   what: `the entry at position ${position}`,
   problem,
 });
 
-/** An entry with its content: a copy, since what is kept must not change with it. */
-export async function contentOf(
+type Content = { readonly ok: true; readonly entry: ReadEntry | TranscriptDamage };
+
+/** An entry with its content; a promise of it only where that lies elsewhere: most of a session's entries do not. */
+export function contentOf(engine: Engine, stored: StoredEntry): Content | Promise<Content | Refused> {
+  const { fields, pieces } = stored.record;
+  return pieces
+    ? piecedContentOf(engine, stored, pieces)
+    : { ok: true, entry: entryOf(stored, fields, true) };
+}
+
+async function piecedContentOf(
   engine: Engine,
+  stored: StoredEntry,
+  pieces: PiecesRef,
+): Promise<Content | Refused> {
+  const read = await readPieces(engine, pieces);
+  return read.ok ? { ok: true, entry: entryOf(stored, read.content, false) } : read;
+}
+
+/** @param isShared whether others may be given the same content: then it is copied, since what is kept must not change with it */
+function entryOf(
   { position, record }: StoredEntry,
-): Promise<{ readonly ok: true; readonly entry: ReadEntry | TranscriptDamage } | Refused> {
-  const { schema, type, loopId, atMs, fields, pieces } = record;
-  let content: unknown = fields;
-  if (pieces) {
-    const read = await readPieces(engine, pieces);
-    if (!read.ok) return read;
-    content = read.content;
-  }
-  if (!isContent(type, content)) return { ok: true, entry: damagedEntry(position, 'is damaged') };
-  const copied = pieces ? (content as JsonFields) : copyFields('entry', content);
-  return { ok: true, entry: { ...copied, schema, type, loopId, position, atMs } };
+  content: unknown,
+  isShared: boolean,
+): ReadEntry | TranscriptDamage {
+  const { schema, type, loopId, atMs } = record;
+  if (!isContent(type, content)) return damagedEntry(position, 'is damaged');
+  // Not spread into a new one: that costs more than all the rest of reading it.
+  const own = isShared ? copyFields('entry', content) : (content as JsonFields);
+  return Object.assign(own, { schema, type, loopId, position, atMs });
 }
 
 /** Whether this is what stands for an entry that could not be read. */

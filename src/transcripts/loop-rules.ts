@@ -63,7 +63,12 @@ export function namedLoops(
   const named = new Set(damagedLoopIds);
   if (currentLoopId !== null) named.add(currentLoopId);
   for (const { parentLoopId } of loops.values()) if (parentLoopId !== null) named.add(parentLoopId);
-  for (const { loopId } of entries) named.add(loopId);
+  let last: string | undefined;
+  for (const { loopId } of entries) {
+    // Most stand in the loop of the one before.
+    if (loopId !== last) named.add(loopId);
+    last = loopId;
+  }
   return named;
 }
 

@@ -36,10 +36,12 @@ export async function readPage<T>(
 ): Promise<(Found<T> & { readonly last: Key | undefined }) | Refused> {
   const page = await engine.range<T>({ ...range, limit, reverse, nameUnreadable: true });
   if (!page.ok) return page;
-  const keys: Key[] = [...page.entries.map(({ key }) => key as Key), ...page.unreadable];
-  const full = keys.length >= limit;
-  const last = full ? keys.reduce((a, b) => (compareKeys(a, b) < 0 === reverse ? a : b)) : undefined;
-  return { ok: true, found: page.entries, unreadable: page.unreadable, last };
+  const { entries, unreadable: damaged } = page;
+  const full = entries.length + damaged.length >= limit;
+  // Both come in the order of the range.
+  const ends: Key[] = [entries.at(-1)?.key, damaged.at(-1)].filter((key) => key !== undefined);
+  const last = full ? ends.reduce((a, b) => (compareKeys(a, b) < 0 === reverse ? a : b)) : undefined;
+  return { ok: true, found: entries, unreadable: damaged, last };
 }
 
 /** What stands for a record whose text is no JSON. */

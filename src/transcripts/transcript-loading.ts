@@ -110,7 +110,8 @@ async function addContents(
   damaged: TranscriptDamage[],
 ): Promise<{ readonly ok: true } | Refused> {
   for (const one of stored) {
-    const content = await contentOf(engine, one);
+    const found = contentOf(engine, one);
+    const content = found instanceof Promise ? await found : found;
     if (!content.ok) return content;
     if (isDamage(content.entry)) damaged.push(content.entry);
     else entries.push(content.entry);

@@ -193,7 +193,9 @@ export function indexEntryOf(key: Key<number>): { readonly sessionId: string; re
 
 /** The last part of a key. */
 export function lastPartOf(key: Key): string {
-  return String(decodeKey(key).at(-1));
+  // What ends a key is a key as well: the parts before need not be decoded.
+  const last = key.slice(key.lastIndexOf(' ', key.length - 2) + 1) as Key;
+  return String(decodeKey(last)[0]);
 }
 
 /** Whether a session is there at a time: an ephemeral one is gone when its lifetime is over. */
