@@ -43,10 +43,16 @@ describe('ordered keys', () => {
         fc.nat({ max: 6_500 }),
         fc.nat({ max: 6_500 }),
         fc.nat({ max: 2_000 }),
-        (all, low, high, limit) => {
+        fc.boolean(),
+        (all, low, high, limit, filled) => {
           const keys = createOrderedKeys();
           const expected = new Set<Key>();
-          for (const batch of all) {
+          const [filling] = filled ? all : [];
+          if (filling) {
+            for (const number of numbersOf(filling)) expected.add(keyOf(number));
+            keys.addAll([...expected]);
+          }
+          for (const batch of filling ? all.slice(1) : all) {
             for (const number of numbersOf(batch)) {
               const key = keyOf(number);
               if (batch.add === expected.has(key)) continue;

@@ -41,7 +41,9 @@ export interface OpenedFiles {
 export async function openFiles(disk: Disk, directory: string): Promise<OpenedFiles> {
   const claimed = await claimJournals(disk, directory);
   try {
-    return await openClaimed(disk, directory, claimed);
+    const opened = await openClaimed(disk, directory, claimed);
+    opened.records.index();
+    return opened;
   } catch (error) {
     await closeAll(claimed.journals);
     throw error;

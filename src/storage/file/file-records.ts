@@ -1,6 +1,6 @@
 import { type Key, type RangeQuery, type StoredRecord, Value, type Version } from '../storage.js';
 import { createExpiryQueue } from '../expiry-queue.js';
-import { createOrderedKeys } from '../ordered-keys.js';
+import { createOrderedKeys, type OrderedKeys } from '../ordered-keys.js';
 import type { EntryReader } from './file-entries.js';
 
 /**
@@ -21,6 +21,8 @@ export interface FileRecords extends EntryReader {
   slot(key: Key): FileSlot | undefined;
   record(key: Key): StoredRecord | undefined;
   range(query: RangeQuery): StoredRecord[];
+  /** Puts the keys in order, once all is loaded: one by one, that would be a fifth of the time of opening. */
+  index(): void;
   /** At most `limit` records in key order, from the first key after this one on. */
   after(key: Key | undefined, limit: number): FileSlot[];
   /** At most `limit` records that expired by this time. They stay. */
@@ -30,8 +32,17 @@ export interface FileRecords extends EntryReader {
 
 export function createFileRecords(): FileRecords {
   const slots = new Map<Key, FileSlot>();
-  const keys = createOrderedKeys();
+  // In order from the first question on that needs it.
+  let keys: OrderedKeys | undefined;
   const expiring = createExpiryQueue<FileSlot>();
+
+  function ordered(): OrderedKeys {
+    if (keys === undefined) {
+      keys = createOrderedKeys();
+      keys.addAll([...slots.keys()]);
+    }
+    return keys;
+  }
 
   return {
     get count() {
@@ -47,7 +58,7 @@ export function createFileRecords(): FileRecords {
       if (slot === undefined) {
         const made: FileSlot = { key, version, text, expiresAtMs, queuePosition: -1 };
         slots.set(key, made);
-        keys.add(key);
+        keys?.add(key);
         if (expiresAtMs !== undefined) expiring.update(made);
         return;
       }
@@ -61,19 +72,25 @@ export function createFileRecords(): FileRecords {
       const slot = slots.get(key);
       if (slot === undefined) return;
       slots.delete(key);
-      keys.remove(key);
+      keys?.remove(key);
       expiring.remove(slot);
     },
-    range: (query) => keys.collect(query).map((key) => recordOf(slots.get(key) as FileSlot)),
+    range: (query) =>
+      ordered()
+        .collect(query)
+        .map((key) => recordOf(slots.get(key) as FileSlot)),
+    index: () => void ordered(),
     after(key, limit) {
       // No key holds a NUL, so nothing lies between a key and this.
       const start = (key === undefined ? '' : `${key}\0`) as Key;
-      return keys.collect({ start, end, limit }).map((one) => slots.get(one) as FileSlot);
+      return ordered()
+        .collect({ start, end, limit })
+        .map((one) => slots.get(one) as FileSlot);
     },
     expired: (limit, nowMs) => expiring.until(nowMs, limit),
     clear() {
       slots.clear();
-      keys.clear();
+      keys?.clear();
       expiring.clear();
     },
   };
