@@ -41,10 +41,17 @@ function graphOn(world: TranscriptWorld, saver = langGraphSaver(world.transcript
     .addEdge('innermost', 'ask')
     .addEdge('ask', END)
     .compile();
+  // Of more steps than are kept: what it had before its last run is none of its newest.
   const counting = new StateGraph(Count)
     .addNode('add', () => ({ count: 1 }))
+    .addNode('more', () => ({ count: 0 }))
+    .addNode('yet more', () => ({ count: 0 }))
+    .addNode('most', () => ({ count: 0 }))
     .addEdge(START, 'add')
-    .addEdge('add', END)
+    .addEdge('add', 'more')
+    .addEdge('more', 'yet more')
+    .addEdge('yet more', 'most')
+    .addEdge('most', END)
     .compile({ checkpointer: true });
   return new StateGraph(State)
     .addNode('counting', async (_state, config) => {
@@ -119,23 +126,26 @@ describe.each(backends)('threads with graphs within graphs on $name', (backend) 
   });
 });
 
-/** Puts checkpoints one after another, with a large value that changes each time and one that never does. */
+/**
+ * Puts checkpoints one after another, with a large value that changes each time, one that never does and one that only the
+ * first has, and those that go on from that.
+ */
 function putter(saver: ReturnType<typeof langGraphSaver>) {
   let step = 0;
   let last: Parameters<typeof saver.put>[0] = { configurable: { thread_id: 't', checkpoint_ns: '' } };
-  return async (after = last) => {
+  return async (after?: typeof last) => {
     step++;
-    const isFirst = step === 1;
+    const versions = { n: step, once: 1, early: step === 1 || after ? 1 : 2 };
     last = await saver.put(
-      after,
+      after ?? last,
       {
         ...emptyCheckpoint(),
         id: uuid6(step),
-        channel_values: { n: `${step} ${'x'.repeat(1_000)}`, once: 'first' },
-        channel_versions: { n: step, once: 1 },
+        channel_values: { n: `${step} ${'x'.repeat(1_000)}`, once: 'first', early: versions.early },
+        channel_versions: versions,
       },
       { source: 'loop', step, parents: {} },
-      isFirst ? { n: step, once: 1 } : { n: step },
+      step === 1 ? versions : step === 2 ? { n: step, early: 2 } : { n: step },
     );
     await saver.putWrites(last, [['n', step]], 'task');
     return last;
@@ -198,7 +208,7 @@ describe.each([memoryBackend, sqliteFastBackend])('old checkpoints on $name', (b
     expect(read.get('checkpoint') ?? 0).toBeLessThanOrEqual(300 * 9);
     await granted(world.transcripts.checkpoints.prune('t', bound));
     expect(await recordsOf(world, 'checkpoint')).toHaveLength(bound);
-    expect(await recordsOf(world, 'checkpoint-value')).toHaveLength(bound + 1);
+    expect(await recordsOf(world, 'checkpoint-value')).toHaveLength(bound + 2);
   });
 
   test('that somebody goes on from meanwhile keep what the new one needs, whenever that is', async () => {
@@ -209,8 +219,9 @@ describe.each([memoryBackend, sqliteFastBackend])('old checkpoints on $name', (b
       const first = await put();
       for (let step = 2; step <= 8; step++) await put();
       let left = at;
+      let forked: typeof first | undefined;
       const meanwhile = async () => {
-        if (--left === 0) await put(first);
+        if (--left === 0) forked = await put(first);
       };
       const engine: Engine = {
         ...world.engine,
@@ -229,8 +240,12 @@ describe.each([memoryBackend, sqliteFastBackend])('old checkpoints on $name', (b
         found.push(checkpoint.channel_values['once']);
       expect(found.length).toBeGreaterThanOrEqual(2);
       expect(new Set(found)).toEqual(new Set(['first']));
+      if (forked) {
+        const values = (await saver.getTuple(forked))?.checkpoint.channel_values;
+        expect(values).toMatchObject({ once: 'first', early: 1 });
+      }
       await granted(world.transcripts.checkpoints.prune('t', 1));
-      expect(await recordsOf(world, 'checkpoint-value')).toHaveLength(2);
+      expect(await recordsOf(world, 'checkpoint-value')).toHaveLength(3);
       expect(await recordsOf(world, 'checkpoint-write')).toHaveLength(1);
       if (left > 0) {
         expect(at).toBeGreaterThan(5);
