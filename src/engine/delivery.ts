@@ -68,8 +68,13 @@ export async function deliver(
 
 function fateOf(transaction: Transaction, outcome: Outcome | undefined, uncertain: boolean): Fate {
   if (outcome?.status === 'ok') return { kind: 'applied' };
-  // All versions still match, so an earlier copy of it was not applied; and it would be late as well.
-  if (outcome?.status === 'late') return { kind: 'late' };
+  if (outcome?.status === 'late') {
+    if (!uncertain || !transaction.writes.some(changes)) return { kind: 'late' };
+    // All versions still match, so no earlier copy of it was applied yet. One that is still on its way would be late as
+    // well, but for a clock that is set back before it arrives.
+    const reason = 'its reply was lost, and it may still be on its way';
+    return { kind: 'lost', reason, outcome: 'unknown', retryAfterMs: 0 };
+  }
   if (!outcome) {
     return { kind: 'lost', reason: 'an answer without an outcome', outcome: 'unknown', retryAfterMs: 1_000 };
   }

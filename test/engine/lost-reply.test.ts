@@ -94,6 +94,32 @@ describe('lost reply', () => {
     expect(await storage.inner.read([counter('a')])).toMatchObject({ records: [undefined] });
   });
 
+  it('that is on its way while a later copy is late is unknown: the clock may be set back before it arrives', async () => {
+    const clock = fakeClock();
+    const storage = networkStorage({ clock });
+    const engine = engineOn(storage);
+    await increment(engine, counter('a'));
+    let arrive: (() => unknown) | undefined;
+    let runs = 0;
+    storage.intercept.push((_sent, apply) => {
+      arrive = apply;
+      clock.advance(5_000);
+      return lose();
+    });
+    const answer = await engine.transact([counter('a')], (view, now) => {
+      runs++;
+      view.validUntil(now.latestMs + 1_000);
+      view.put(counter('a'), { count: (view.get(counter('a'))?.count ?? 0) + 1 });
+      return { ok: true as const };
+    });
+    expect(storage.commits.length).toBeGreaterThanOrEqual(3);
+    expect(isRefused(answer) && answer.refusal).toMatchObject({ outcome: 'unknown' });
+    expect(runs).toBe(1);
+    clock.advance(-5_000);
+    arrive?.();
+    expect(await countIn(storage, counter('a'))).toBe(2);
+  });
+
   it('marks of deleted records make no page of a walk short', async () => {
     const storage = networkStorage({});
     const engine = engineOn(storage);
