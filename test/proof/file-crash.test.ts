@@ -130,7 +130,7 @@ test(
       ...spread(of('pwrite64'), sized(5, 30)),
       ...spread(of('fdatasync'), sized(5, 30)),
       ...spread(of('fsync'), sized(3, 10)),
-      ...spread(of('rename', 'renameat', 'renameat2'), sized(1, 5)),
+      ...spread(of('rename', 'renameat', 'renameat2'), sized(2, 5)),
     ];
     expect(new Set(places.map(({ syscall }) => syscall)).size).toBeGreaterThanOrEqual(4);
     const met = { before: 0, within: 0 };
