@@ -42,64 +42,37 @@ export async function walkBranch(
   tipLoopId: string | null,
 ): Promise<OpenedWalk> {
   const damaged: TranscriptDamage[] = [];
-  const loopIds: string[] = [];
+  const trail = createTrail(engine, record, damaged);
   let before = record.nextPosition;
   let limit = tailPageFirst;
-  let current: Current | undefined;
-
-  /** Goes on to a loop. Of one that cannot be read there are its entries, wherever they lie, and the branch ends with them. */
-  async function enter(loopId: string, visibleBefore: number): Promise<{ readonly ok: true } | Refused> {
-    const read = await readValues(engine, [loopKey(record.incarnation, loopId)]);
-    if (!read.ok) return read;
-    const [loop] = read.values;
-    current = undefined;
-    if (loop === undefined && loopIds.length === 0 && loopId !== record.currentLoopId)
-      return loopNotFound(loopId);
-    const isSeen = loopIds.includes(loopId);
-    const problem = loop === unreadable || isSeen ? 'is damaged' : problemOf(loop, loopShape);
-    if (problem !== undefined) damaged.push({ what: `the loop ${loopId}`, problem });
-    if (isSeen) return { ok: true };
-    loopIds.push(loopId);
-    const isReadable = problem === undefined && loop !== unreadable && loop !== undefined;
-    current = { loopId, loop: isReadable ? loop : unknownLoop, visibleBefore };
-    return { ok: true };
-  }
-
-  /** Goes on to the parent of a loop, of which the branch has what came before it. */
-  async function leave({ loop, visibleBefore }: Current): Promise<{ readonly ok: true } | Refused> {
-    const { parentLoopId, branchesAt } = loop;
-    if (parentLoopId !== null) return enter(parentLoopId, Math.min(branchesAt, visibleBefore));
-    current = undefined;
-    return { ok: true };
-  }
 
   if (tipLoopId !== null) {
-    const entered = await enter(tipLoopId, record.nextPosition);
+    const entered = await trail.enter(tipLoopId, record.nextPosition);
     if (!entered.ok) return entered;
   }
 
   async function next(): ReturnType<BranchWalk['next']> {
-    while (current && before > 0) {
+    while (trail.current() && before > 0) {
       const page = await readEntries(engine, record.incarnation, 0, before, limit, true);
       if (!page.ok) return page;
       limit = entriesPageMax;
       damaged.push(...page.damaged);
       const entries: StoredEntry[] = [];
       for (const entry of page.entries) {
-        while (current && entry.position < current.loop.position) {
-          const left = await leave(current);
+        for (let at = trail.current(); at && entry.position < at.loop.position; at = trail.current()) {
+          const left = await trail.leave(at);
           if (!left.ok) return left;
         }
-        if (!current) break;
-        if (entry.record.loopId === current.loopId && entry.position < current.visibleBefore)
-          entries.push(entry);
+        const at = trail.current();
+        if (!at) break;
+        if (entry.record.loopId === at.loopId && entry.position < at.visibleBefore) entries.push(entry);
       }
       before = page.last ?? 0;
       if (entries.length > 0) return { ok: true, entries };
     }
     // Loops at the beginning of the branch that hold nothing are loops of it all the same.
-    while (current) {
-      const left = await leave(current);
+    for (let at = trail.current(); at; at = trail.current()) {
+      const left = await trail.leave(at);
       if (!left.ok) return left;
     }
     return { ok: true, entries: undefined };
@@ -111,7 +84,63 @@ export async function walkBranch(
       before = Math.min(before, position);
     },
     damaged,
-    loopIds,
+    loopIds: trail.loopIds,
   };
   return { ok: true, walk };
+}
+
+/** The way from a loop to its parents. */
+interface Trail {
+  /** Where the walk is; nothing once it has left the first loop. */
+  current(): Current | undefined;
+  /** Goes on to a loop. Of one that cannot be read there are its entries, wherever they lie, and the branch ends with them. */
+  enter(loopId: string, visibleBefore: number): Promise<{ readonly ok: true } | Refused>;
+  /** Goes on to the parent of a loop, of which the branch has what came before it. */
+  leave(left: Current): Promise<{ readonly ok: true } | Refused>;
+  readonly loopIds: string[];
+}
+
+function createTrail(engine: Engine, record: SessionRecord, damaged: TranscriptDamage[]): Trail {
+  const loopIds: string[] = [];
+  let current: Current | undefined;
+
+  async function enter(loopId: string, visibleBefore: number): Promise<{ readonly ok: true } | Refused> {
+    const read = await readLoop(engine, record, loopId);
+    if (!read.ok) return read;
+    current = undefined;
+    if (read.loop === undefined && loopIds.length === 0 && loopId !== record.currentLoopId)
+      return loopNotFound(loopId);
+    const isSeen = loopIds.includes(loopId);
+    const problem = isSeen ? 'is damaged' : read.problem;
+    if (problem !== undefined) damaged.push({ what: `the loop ${loopId}`, problem });
+    if (isSeen) return { ok: true };
+    loopIds.push(loopId);
+    current = { loopId, loop: read.loop ?? unknownLoop, visibleBefore };
+    return { ok: true };
+  }
+
+  async function leave({ loop, visibleBefore }: Current): Promise<{ readonly ok: true } | Refused> {
+    const { parentLoopId, branchesAt } = loop;
+    if (parentLoopId !== null) return enter(parentLoopId, Math.min(branchesAt, visibleBefore));
+    current = undefined;
+    return { ok: true };
+  }
+
+  return { current: () => current, enter, leave, loopIds };
+}
+
+/** A loop, or what is wrong with it. `loop` is nothing where there is none, and one that is not known where it cannot be read. */
+async function readLoop(
+  engine: Engine,
+  { incarnation }: SessionRecord,
+  loopId: string,
+): Promise<
+  { readonly ok: true; readonly loop: WalkedLoop | undefined; readonly problem: string | undefined } | Refused
+> {
+  const read = await readValues(engine, [loopKey(incarnation, loopId)]);
+  if (!read.ok) return read;
+  const [loop] = read.values;
+  const problem = loop === unreadable ? 'is damaged' : problemOf(loop, loopShape);
+  const isReadable = problem === undefined && loop !== unreadable;
+  return { ok: true, loop: isReadable || loop === undefined ? loop : unknownLoop, problem };
 }
