@@ -20,7 +20,6 @@ import {
 import { loopShape, loopStateShape, problemOf } from './record-shapes.js';
 import { indexLagMs, schemaVersion } from './transcript-limits.js';
 import {
-  invalidInput,
   loopNotFound,
   operationReused,
   sessionChanged,
@@ -32,7 +31,7 @@ import { addUsage } from './input-problem-rules.js';
 import type { Appended } from './transcript-input-types.js';
 import { decideCreate, type PlannedSession } from './session-rules.js';
 import type { Interval } from '../core/time.js';
-import type { Refused } from '../core/refusals.js';
+import { invalidInput, type Refused } from '../core/refusals.js';
 import type { View } from '../engine/engine.js';
 
 /** An append, with everything that chance has to do with it. */

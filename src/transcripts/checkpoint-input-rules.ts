@@ -7,7 +7,8 @@ import type {
 } from './checkpoint-types.js';
 import { checkpointDepthMax } from './checkpoint-limits.js';
 import { checkpointEntriesMax, entryBytesMax, frameworkIdCharsMax } from './transcript-limits.js';
-import { objectOf, text, whole, wrong } from './input-problem-rules.js';
+import { wholeOf, wrong } from '../core/input-rules.js';
+import { objectOf, text } from './input-problem-rules.js';
 
 /** What a framework names: any text, and the empty one where it may be. */
 function nameOf(field: string, value: unknown, mayBeEmpty = false): string {
@@ -50,7 +51,7 @@ export function checkCheckpoint(input: NewCheckpoint): NewCheckpoint {
     ancestorsNeeded:
       ancestorsNeeded === undefined
         ? 0
-        : whole('ancestorsNeeded', ancestorsNeeded, 0, Number.MAX_SAFE_INTEGER),
+        : wholeOf('ancestorsNeeded', ancestorsNeeded, 0, Number.MAX_SAFE_INTEGER),
     partOf: partOf.map((one) => {
       const { namespace, checkpointId } = objectOf('partOf', one);
       return { namespace: namespaceOf(namespace), checkpointId: checkpointIdOf(checkpointId) };
@@ -87,10 +88,10 @@ export function checkWrites(input: readonly CheckpointWrite[]): readonly Checkpo
   listOf('writes', input);
   return input.map((write) => ({
     taskId: nameOf('taskId', write.taskId),
-    index: whole('index', write.index, -64, Number.MAX_SAFE_INTEGER - 64),
+    index: wholeOf('index', write.index, -64, Number.MAX_SAFE_INTEGER - 64),
     channel: nameOf('channel', write.channel),
     ...valueOf(`a write to ${write.channel}`, write),
   }));
 }
 
-export const checkKeep = (value: unknown): number => whole('keep', value, 1, Number.MAX_SAFE_INTEGER);
+export const checkKeep = (value: unknown): number => wholeOf('keep', value, 1, Number.MAX_SAFE_INTEGER);

@@ -24,7 +24,8 @@ import type {
   Checkpoints,
   NewCheckpoint,
 } from './checkpoint-types.js';
-import { checked, onChecked } from './input-problem-rules.js';
+import { checked } from '../core/input-rules.js';
+import { onChecked } from './input-problem-rules.js';
 import { checkpointsPageMax, schemaVersion } from './transcript-limits.js';
 import { compareKeys, type Key } from '../core/keys.js';
 import {

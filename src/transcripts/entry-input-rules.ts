@@ -8,18 +8,16 @@ import {
   innerIdCharsMax,
   metadataBytesMax,
 } from './transcript-limits.js';
+import { oneOf, wholeOf, wrong } from '../core/input-rules.js';
 import {
   boundedFields,
   objectOf,
-  oneOf,
   sentUsage,
   summedUsage,
   text,
   timeOf,
   type UsageBounds,
   usageOf,
-  whole,
-  wrong,
 } from './input-problem-rules.js';
 import { copyFields, copyJson } from './json-rules.js';
 import type { EntryRecord } from './transcript-records.js';
@@ -232,8 +230,8 @@ function completeFields(
 
 function checkOverlay(fields: JsonFields, where: string): void {
   text(`${where}.reason`, fields.reason, innerIdCharsMax);
-  const from = whole(`${where}.from`, fields.from, 0, Number.MAX_SAFE_INTEGER);
-  whole(`${where}.to`, fields.to, from, Number.MAX_SAFE_INTEGER);
+  const from = wholeOf(`${where}.from`, fields.from, 0, Number.MAX_SAFE_INTEGER);
+  wholeOf(`${where}.to`, fields.to, from, Number.MAX_SAFE_INTEGER);
   if (!Array.isArray(fields.messages)) throw new TypeError(`${where}.messages must be an array`);
   for (const message of fields.messages as readonly unknown[]) objectOf(`${where}.messages`, message);
 }

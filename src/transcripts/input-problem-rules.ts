@@ -8,38 +8,9 @@ import {
   usageSumNamesMax,
 } from './transcript-limits.js';
 import { copyFields } from './json-rules.js';
-import { invalidInput } from './transcript-refusals.js';
+import { checked, textOf, wholeOf, wrong } from '../core/input-rules.js';
 import { isRefused, type Refused } from '../core/refusals.js';
 import type { JsonFields, TranscriptUsage } from './transcript-types.js';
-
-/** What is wrong with what a caller sent. Caught by {@link checked}, and by nobody else. */
-class InputProblem extends Error {
-  readonly refusal: Refused;
-
-  constructor(field: string, problem: string) {
-    super(problem);
-    this.refusal = invalidInput(field, problem);
-  }
-}
-
-/** Ends a check. */
-export function wrong(field: string, problem: string): never {
-  throw new InputProblem(field, problem);
-}
-
-/**
- * What a check answers, or the refusal it ended with.
- *
- * @throws TypeError for a wrong JavaScript type
- */
-export function checked<T>(check: () => T): T | Refused {
-  try {
-    return check();
-  } catch (error) {
-    if (error instanceof InputProblem) return error.refusal;
-    throw error;
-  }
-}
 
 /** Runs an operation on input that was checked first. */
 export async function onChecked<I, T>(
@@ -51,10 +22,10 @@ export async function onChecked<I, T>(
 }
 
 export function text(field: string, value: unknown, charsMax: number): string {
-  if (typeof value !== 'string') throw new TypeError(`${field} must be a string`);
-  const problem = nameProblem(value, charsMax);
+  const given = textOf(field, value);
+  const problem = nameProblem(given, charsMax);
   if (problem !== undefined) wrong(field, problem);
-  return value;
+  return given;
 }
 
 /** A session's id: any text without control characters. It never becomes the name of a file as it is. */
@@ -67,27 +38,14 @@ export function sessionIdOf(field: string, value: unknown): string {
 
 export const agentIdOf = (value: unknown): string => text('agentId', value, agentIdCharsMax);
 
-export function whole(field: string, value: unknown, min: number, max: number): number {
-  if (typeof value !== 'number') throw new TypeError(`${field} must be a number`);
-  if (!Number.isSafeInteger(value) || value < min || value > max)
-    wrong(field, `must be a whole number from ${min} to ${max}`);
-  return value;
-}
-
 /** A time in milliseconds since 1970. */
 export const timeOf = (field: string, value: unknown): number =>
-  whole(field, value, 0, Number.MAX_SAFE_INTEGER);
+  wholeOf(field, value, 0, Number.MAX_SAFE_INTEGER);
 
 export function objectOf(field: string, value: unknown): Readonly<Record<string, unknown>> {
   if (typeof value !== 'object' || value === null || Array.isArray(value))
     throw new TypeError(`${field} must be an object`);
   return value as Readonly<Record<string, unknown>>;
-}
-
-export function oneOf<T extends string>(field: string, value: unknown, names: readonly T[]): T {
-  const found = names.find((name) => name === value);
-  if (found === undefined) wrong(field, `must be one of ${names.join(', ')}`);
-  return found;
 }
 
 /** A field that is wrong is an error as well: a typing mistake must not quietly give the default. */
@@ -121,7 +79,7 @@ export function usageOf(field: string, value: unknown, bounds: UsageBounds = sen
       const problem = name.length > 64 ? 'is longer than 64 characters' : characterProblem(name);
       if (problem !== undefined || name === '' || name === '__proto__')
         wrong(field, 'has a name that is none');
-      return [name, whole(`${field}.${name}`, amount, 0, bounds.amountMax)];
+      return [name, wholeOf(`${field}.${name}`, amount, 0, bounds.amountMax)];
     }),
   );
 }

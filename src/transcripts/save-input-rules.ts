@@ -5,18 +5,17 @@ import type {
   LoopStateRecord,
   SessionRecord,
 } from './transcript-records.js';
+import { oneOf, wrong } from '../core/input-rules.js';
 import {
   addUsage,
   agentIdOf,
   boundedFields,
   objectOf,
-  oneOf,
   sessionIdOf,
   summedUsage,
   text,
   timeOf,
   usageOf,
-  wrong,
 } from './input-problem-rules.js';
 import { checkContent, type PlannedEntry, savedEntry } from './entry-input-rules.js';
 import { checkParent } from './session-input-rules.js';

@@ -1,13 +1,5 @@
-import {
-  agentIdOf,
-  boundedFields,
-  objectOf,
-  onlyFields,
-  oneOf,
-  sessionIdOf,
-  text,
-  whole,
-} from './input-problem-rules.js';
+import { oneOf, wholeOf } from '../core/input-rules.js';
+import { agentIdOf, boundedFields, objectOf, onlyFields, sessionIdOf, text } from './input-problem-rules.js';
 import { inactiveMsMax, innerIdCharsMax, metadataBytesMax } from './transcript-limits.js';
 import type { JsonFields, SessionScope, TranscriptParent } from './transcript-types.js';
 import type { NewTranscript } from './transcript-input-types.js';
@@ -53,4 +45,4 @@ export function checkParent(input: unknown): TranscriptParent {
   };
 }
 
-export const checkInactiveMs = (value: unknown): number => whole('inactiveMs', value, 1, inactiveMsMax);
+export const checkInactiveMs = (value: unknown): number => wholeOf('inactiveMs', value, 1, inactiveMsMax);

@@ -1,4 +1,5 @@
-import { agentIdOf, checked, objectOf, onlyFields, wrong } from './input-problem-rules.js';
+import { checked, wrong } from '../core/input-rules.js';
+import { agentIdOf, objectOf, onlyFields } from './input-problem-rules.js';
 import { indexEntryOf, indexRange, isLive, type Range, sessionKey, sessionOf } from './transcript-records.js';
 import { listLimitDefault, listLimitMax, listPagesMax } from './transcript-limits.js';
 import { problemOf, sessionShape } from './record-shapes.js';

@@ -13,7 +13,8 @@ import { entriesPageMax, innerIdCharsMax, schemaVersion, tailTurnsMax } from './
 import { groupsOfLoops, inTreeOrder, missingLoops, namedLoops } from './loop-rules.js';
 import { childShape, groupShape, loopShape, loopStateShape, problemOf, type Shape } from './record-shapes.js';
 import { type Found, readAll } from './record-pages.js';
-import { objectOf, onChecked, onlyFields, sessionIdOf, text, whole } from './input-problem-rules.js';
+import { wholeOf } from '../core/input-rules.js';
+import { objectOf, onChecked, onlyFields, sessionIdOf, text } from './input-problem-rules.js';
 import type {
   Transcript,
   TranscriptChild,
@@ -42,7 +43,7 @@ export function load(
       onlyFields('the options of load', objectOf('options', options), ['loopId', 'turns']);
       return {
         loopId: options.loopId === undefined ? undefined : text('loopId', options.loopId, innerIdCharsMax),
-        turns: options.turns === undefined ? undefined : whole('turns', options.turns, 1, tailTurnsMax),
+        turns: options.turns === undefined ? undefined : wholeOf('turns', options.turns, 1, tailTurnsMax),
       };
     },
     ({ loopId, turns }) =>

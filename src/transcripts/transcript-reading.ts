@@ -9,7 +9,8 @@ import {
   unreadableSession,
 } from './transcript-records.js';
 import type { JsonFields, TranscriptDamage, TranscriptSession, VisibleMessage } from './transcript-types.js';
-import { objectOf, onChecked, onlyFields, sessionIdOf, text, whole } from './input-problem-rules.js';
+import { wholeOf } from '../core/input-rules.js';
+import { objectOf, onChecked, onlyFields, sessionIdOf, text } from './input-problem-rules.js';
 import { problemOf, sessionShape } from './record-shapes.js';
 import { readValues, unreadable } from './record-pages.js';
 import type { Engine } from '../engine/engine.js';
@@ -77,7 +78,7 @@ export function history(
         limit:
           options.limit === undefined
             ? Number.POSITIVE_INFINITY
-            : whole('limit', options.limit, 0, Number.MAX_SAFE_INTEGER),
+            : wholeOf('limit', options.limit, 0, Number.MAX_SAFE_INTEGER),
       };
     },
     ({ loopId, limit }) =>

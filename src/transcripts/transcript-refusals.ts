@@ -1,9 +1,5 @@
-import { type Refused, refuse } from '../core/refusals.js';
+import { invalidInput, type Refused, refuse } from '../core/refusals.js';
 import { quoted } from '../core/text-rules.js';
-
-export function invalidInput(field: string, problem: string): Refused {
-  return refuse({ code: 'INVALID_INPUT', message: `${field} ${problem}`, retryable: false, field });
-}
 
 export function sessionNotFound(sessionId: string): Refused {
   return refuse({

@@ -7,7 +7,8 @@ import {
   innerIdCharsMax,
   tailTurnsMax,
 } from './transcript-limits.js';
-import { objectOf, onChecked, onlyFields, sessionIdOf, text, whole, wrong } from './input-problem-rules.js';
+import { wholeOf, wrong } from '../core/input-rules.js';
+import { objectOf, onChecked, onlyFields, sessionIdOf, text } from './input-problem-rules.js';
 import {
   findLive,
   keptUntil,
@@ -24,11 +25,11 @@ import { createHash } from 'node:crypto';
 import { minuteMs } from '../core/time.js';
 import { decideAppend, type PlannedAppend } from './append-rules.js';
 import { findKeptPosition, readSession } from './transcript-reading.js';
-import { invalidInput, operationReused, sessionNotFound } from './transcript-refusals.js';
+import { operationReused, sessionNotFound } from './transcript-refusals.js';
 import type { Json } from '../core/json.js';
 import type { Key } from '../core/keys.js';
 import type { PlannedSession } from './session-rules.js';
-import type { Refused } from '../core/refusals.js';
+import { invalidInput, type Refused } from '../core/refusals.js';
 import type { SessionFormation } from './transcript-types.js';
 import type { TranscriptContext } from './transcript-context.js';
 import { writePieces } from './large-fields.js';
@@ -69,7 +70,7 @@ function checkAppend(
     expectedRevision:
       expectedRevision === undefined
         ? undefined
-        : whole('expectedRevision', expectedRevision, 0, Number.MAX_SAFE_INTEGER),
+        : wholeOf('expectedRevision', expectedRevision, 0, Number.MAX_SAFE_INTEGER),
     incarnation: incarnation === undefined ? undefined : text('incarnation', incarnation, innerIdCharsMax),
     firstLoopId: context.mint(),
   };
@@ -199,8 +200,8 @@ export async function compact(
       const { keepTurns, to } = compaction;
       if (keepTurns !== undefined && to !== undefined) wrong('to', 'cannot be given beside keepTurns');
       return {
-        keepTurns: keepTurns === undefined ? 0 : whole('keepTurns', keepTurns, 0, tailTurnsMax),
-        to: to === undefined ? undefined : whole('to', to, 0, Number.MAX_SAFE_INTEGER),
+        keepTurns: keepTurns === undefined ? 0 : wholeOf('keepTurns', keepTurns, 0, tailTurnsMax),
+        to: to === undefined ? undefined : wholeOf('to', to, 0, Number.MAX_SAFE_INTEGER),
       };
     },
     async ({ keepTurns, to }) => {

@@ -1,12 +1,5 @@
-import {
-  codeOf,
-  granted,
-  openTranscriptWorld,
-  said,
-  seen,
-  type TranscriptWorld,
-  written,
-} from './transcript-world.js';
+import { codeOf, granted } from '../core/answers.js';
+import { openTranscriptWorld, said, seen, type TranscriptWorld, written } from './transcript-world.js';
 import { describe, expect, test } from 'vitest';
 import { backends } from '../storage/backends.js';
 import { keysBelow } from '../../src/core/keys.js';

@@ -1,12 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import {
-  granted,
-  openTranscriptWorld,
-  said,
-  seen,
-  textsOf,
-  type TranscriptWorld,
-} from './transcript-world.js';
+import { granted } from '../core/answers.js';
+import { openTranscriptWorld, said, seen, textsOf, type TranscriptWorld } from './transcript-world.js';
 import { memoryBackend, sqliteFastBackend } from '../storage/backends.js';
 
 /** Exports a session and imports it into another store, and copies it within its own. */

@@ -1,13 +1,6 @@
 import { backends, memoryBackend, sqliteFastBackend } from '../storage/backends.js';
-import {
-  codeOf,
-  granted,
-  openTranscriptWorld,
-  said,
-  textsOf,
-  type TranscriptWorld,
-  written,
-} from './transcript-world.js';
+import { codeOf, granted } from '../core/answers.js';
+import { openTranscriptWorld, said, textsOf, type TranscriptWorld, written } from './transcript-world.js';
 import { describe, expect, test } from 'vitest';
 import {
   entryKey,

@@ -1,4 +1,5 @@
-import { codeOf, granted, openTranscriptWorld, said, seen, textsOf, written } from './transcript-world.js';
+import { codeOf, granted } from '../core/answers.js';
+import { openTranscriptWorld, said, seen, textsOf, written } from './transcript-world.js';
 import { describe, expect, test } from 'vitest';
 import { memoryBackend, sqliteFastBackend } from '../storage/backends.js';
 

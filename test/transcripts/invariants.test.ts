@@ -1,4 +1,5 @@
-import { granted, openTranscriptWorld, said, textsOf } from './transcript-world.js';
+import { granted } from '../core/answers.js';
+import { openTranscriptWorld, said, textsOf } from './transcript-world.js';
 import { memoryBackend, sqliteFastBackend, sqliteFreeBackend } from '../storage/backends.js';
 import { describe, expect, test } from 'vitest';
 import { createEngine } from '../../src/engine/create-engine.js';

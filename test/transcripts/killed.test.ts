@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { isLongForm, report, sized } from '../proof/figures.js';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import { granted } from './transcript-world.js';
+import { granted } from '../core/answers.js';
 import { join } from 'node:path';
 import { sharedServerUrl } from '../servers/shared-server.js';
 import { spawn } from 'node:child_process';

@@ -1,7 +1,8 @@
 import { Annotation, Command, END, interrupt, START, StateGraph } from '@langchain/langgraph';
 import { describe, expect, test } from 'vitest';
 import { emptyCheckpoint, uuid6 } from '@langchain/langgraph-checkpoint';
-import { granted, openTranscriptWorld, type TranscriptWorld } from './transcript-world.js';
+import { granted } from '../core/answers.js';
+import { openTranscriptWorld, type TranscriptWorld } from './transcript-world.js';
 import { backends, memoryBackend, sqliteFastBackend } from '../storage/backends.js';
 import { createTranscripts } from '../../src/transcripts/transcripts.js';
 import { decodeKey, keysBelow } from '../../src/core/keys.js';

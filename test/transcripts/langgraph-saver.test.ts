@@ -1,5 +1,6 @@
 import { Annotation, Command, END, interrupt, START, StateGraph } from '@langchain/langgraph';
-import { granted, openTranscriptWorld, type TranscriptWorld } from './transcript-world.js';
+import { granted } from '../core/answers.js';
+import { openTranscriptWorld, type TranscriptWorld } from './transcript-world.js';
 import { describe, expect, test } from 'vitest';
 import { emptyCheckpoint, uuid6 } from '@langchain/langgraph-checkpoint';
 import { backends } from '../storage/backends.js';

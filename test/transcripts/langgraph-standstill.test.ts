@@ -3,7 +3,8 @@ import { memoryBackend, sqliteFastBackend } from '../storage/backends.js';
 import { createTranscripts } from '../../src/transcripts/transcripts.js';
 import { emptyCheckpoint, uuid6 } from '@langchain/langgraph-checkpoint';
 import type { Engine } from '../../src/engine/engine.js';
-import { granted, openTranscriptWorld } from './transcript-world.js';
+import { granted } from '../core/answers.js';
+import { openTranscriptWorld } from './transcript-world.js';
 import { keysBelow } from '../../src/core/keys.js';
 import { langGraphSaver } from 'ambit/langgraph';
 

@@ -1,6 +1,7 @@
 import { Agent, type AgentInputItem, MemorySession, run, tool } from '@openai/agents';
 import { describe, expect, test } from 'vitest';
-import { granted, openTranscriptWorld, type TranscriptWorld } from './transcript-world.js';
+import { granted } from '../core/answers.js';
+import { openTranscriptWorld, type TranscriptWorld } from './transcript-world.js';
 import { memoryBackend, backends } from '../storage/backends.js';
 import { type OpenAiAgentsSession, openAiAgentsSession } from 'ambit/openai-agents';
 import fc from 'fast-check';

@@ -1,4 +1,5 @@
-import { codeOf, granted, openTranscriptWorld, said, seen, written } from './transcript-world.js';
+import { codeOf, granted } from '../core/answers.js';
+import { openTranscriptWorld, said, seen, written } from './transcript-world.js';
 import { describe, expect, test } from 'vitest';
 import { backends } from '../storage/backends.js';
 import { keysBelow } from '../../src/core/keys.js';

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import { granted, openTranscriptWorld, said, textsOf } from './transcript-world.js';
+import { granted } from '../core/answers.js';
+import { openTranscriptWorld, said, textsOf } from './transcript-world.js';
 import { memoryBackend } from '../storage/backends.js';
 
 const noUsage = { input: 0, output: 0, reasoning: 0, cache_read: 0, cache_write: 0, total_tokens: 0 };

@@ -1,4 +1,5 @@
-import { codeOf, granted, openTranscriptWorld, said, type TranscriptWorld } from './transcript-world.js';
+import { codeOf, granted } from '../core/answers.js';
+import { openTranscriptWorld, said, type TranscriptWorld } from './transcript-world.js';
 import { expect, test } from 'vitest';
 import { memoryBackend, sqliteFastBackend } from '../storage/backends.js';
 import { canonicalText } from '../../src/transcripts/json-rules.js';

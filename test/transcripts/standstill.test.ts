@@ -1,7 +1,8 @@
 import { createTranscripts } from '../../src/transcripts/transcripts.js';
 import { describe, expect, test } from 'vitest';
 import { memoryBackend, sqliteFastBackend } from '../storage/backends.js';
-import { granted, openTranscriptWorld, said } from './transcript-world.js';
+import { granted } from '../core/answers.js';
+import { openTranscriptWorld, said } from './transcript-world.js';
 import type { Engine } from '../../src/engine/engine.js';
 import { keysBelow } from '../../src/core/keys.js';
 

@@ -1,10 +1,9 @@
-import { afterEach } from 'vitest';
-import type { FakeClock, TestStore } from 'ambit/testing';
+import { type FaceWorld, openFace } from '../engine/face-world.js';
 import type { Backend } from '../storage/backends.js';
-import { createEngine } from '../../src/engine/create-engine.js';
 import { createTranscripts } from '../../src/transcripts/transcripts.js';
 import type { Engine } from '../../src/engine/engine.js';
-import type { Refused } from '../../src/core/refusals.js';
+import type { FakeClock } from 'ambit/testing';
+import { granted } from '../core/answers.js';
 import type { Storage } from '../../src/storage/storage.js';
 import type { TranscriptMessage, VisibleMessage } from '../../src/transcripts/transcript-types.js';
 import type { Transcripts } from '../../src/transcripts/transcripts-face.js';
@@ -20,63 +19,29 @@ export interface TranscriptWorld {
   reopen(): Promise<TranscriptWorld>;
 }
 
-const opened: { engine: Engine; store: TestStore }[] = [];
-let instances = 0;
-
-afterEach(async () => {
-  for (const { engine, store } of opened.splice(0)) {
-    await engine.close();
-    await store.remove?.();
-  }
-});
-
 export async function openTranscriptWorld(
   backend: Backend,
   settings: TranscriptSettings = {},
 ): Promise<TranscriptWorld> {
-  const store = await backend.createStore();
-  if (!store.clock) throw new Error(`${backend.name}: tests of rules need a clock of their own`);
-  return worldOf(store, store.clock, settings);
+  return transcriptWorld(
+    await openFace(backend, (engine) => ({ face: createTranscripts(engine, settings) })),
+  );
 }
 
-async function worldOf(
-  store: TestStore,
-  clock: FakeClock,
-  settings: TranscriptSettings,
-): Promise<TranscriptWorld> {
-  const storage = await store.open();
-  const engine = createEngine(storage, { instanceId: `transcripts${process.pid}.${instances++}` });
-  opened.push({ engine, store });
+function transcriptWorld(opened: FaceWorld<Transcripts>): TranscriptWorld {
+  const { face, engine, storage, clock } = opened;
   const world: TranscriptWorld = {
-    transcripts: createTranscripts(engine, settings),
+    transcripts: face,
     engine,
     storage,
     clock,
     async reopen() {
       // A store that remembers nothing has nothing to be opened again.
       if (storage.capabilities.durability.level === 'none') return world;
-      await engine.close();
-      return worldOf(store, clock, settings);
+      return transcriptWorld(await opened.reopen());
     },
   };
   return world;
-}
-
-/** What was granted; a refusal fails the test. */
-export async function granted<T extends { readonly ok: true }>(
-  answer: T | Refused | Promise<T | Refused>,
-): Promise<T> {
-  const settled = await answer;
-  if (!settled.ok) throw new Error(`refused: ${settled.refusal.code}: ${settled.refusal.message}`);
-  return settled;
-}
-
-/** The code of a refusal, or `ok`. */
-export async function codeOf(
-  answer: { readonly ok: true } | Refused | Promise<{ readonly ok: true } | Refused>,
-): Promise<string> {
-  const settled = await answer;
-  return settled.ok ? 'ok' : settled.refusal.code;
 }
 
 /** A message to append. */

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import { granted } from './transcript-world.js';
+import { granted } from '../core/answers.js';
 import { join } from 'node:path';
 import { openAmbit } from 'ambit';
 import { spawnSync } from 'node:child_process';
