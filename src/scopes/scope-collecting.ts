@@ -13,7 +13,7 @@ import {
   type Range,
   stagingKey,
 } from './scope-records.js';
-import { collectRecordsMax, sweepRecordsMax, sweepScopesMax } from './scope-limits.js';
+import { collectRecordsMax, collectRestMsMin, sweepRecordsMax, sweepScopesMax } from './scope-limits.js';
 import { type Key, keyAfter } from '../core/keys.js';
 import { decideExpired } from './change-rules.js';
 import type { Engine } from '../engine/engine.js';
@@ -104,11 +104,11 @@ export function createCollector(engine: Engine, pace: CollectorPace): Collector 
   };
 }
 
-/** Runs a piece of work, and leaves the store to the others for as long as it took. */
+/** Runs a piece of work, and leaves the store to the others for as long as it took, and a moment at least. */
 async function inTurn<T>(pace: CollectorPace, work: () => Promise<T>): Promise<T> {
   const startMs = pace.monotonicMs();
   const answer = await work();
-  await pace.pause(pace.monotonicMs() - startMs);
+  await pace.pause(Math.max(collectRestMsMin, pace.monotonicMs() - startMs));
   return answer;
 }
 

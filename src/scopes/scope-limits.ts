@@ -52,8 +52,11 @@ export const ephemeralBytesDefault: number = 64 * 1_048_576;
 /** Scopes whose incarnation is kept at hand, so that a call finds its entry in one look. Past it the oldest is looked up again. */
 export const knownScopesMax = 10_000;
 
-/** Records deleted by one transaction of the collector: everybody else's calls wait for it. */
-export const collectRecordsMax = 64;
+/** Records deleted by one transaction of the collector: everybody else's calls wait for it, with 64 several times as long as they do anyway. */
+export const collectRecordsMax = 16;
+
+/** How long the collector rests behind each at least: without it so many calls would meet one that the wait is the usual one. */
+export const collectRestMsMin = 2;
 
 /** Records one `sweep` deletes: a call that never returns cannot be stopped. */
 export const sweepRecordsMax = 100_000;

@@ -72,8 +72,7 @@ function createPace({ monotonicMs }: ProcessClock): CollectorPace & { stop(): vo
     monotonicMs,
     stopped: () => stopped,
     pause(forMs) {
-      // Work that took no time at all still lets everybody else in.
-      if (stopped || !(forMs >= 1)) return setImmediate();
+      if (stopped) return setImmediate();
       return new Promise((resolve) => {
         const wake = (): void => {
           clearTimeout(timer);
