@@ -18,7 +18,7 @@ import {
   unreadableLoop,
 } from './transcript-records.js';
 import { loopShape, loopStateShape, problemOf } from './record-shapes.js';
-import { indexLagMs, schemaVersion } from './transcript-limits.js';
+import { indexLagMs, neededOneByOneMax, schemaVersion } from './transcript-limits.js';
 import {
   loopNotFound,
   operationReused,
@@ -30,6 +30,8 @@ import type { Planned, PlannedEntry, PlannedLoop, PlannedLoopUpdate } from './en
 import { addUsage } from './input-problem-rules.js';
 import type { Appended } from './transcript-input-types.js';
 import { decideCreate, type PlannedSession } from './session-rules.js';
+import type { Key } from '../core/keys.js';
+import { loopKeysOf } from './append-key-rules.js';
 import type { Interval } from '../core/time.js';
 import { invalidInput, type Refused } from '../core/refusals.js';
 import type { View } from '../engine/engine.js';
@@ -78,10 +80,15 @@ export function decideAppend(view: View, now: Interval, plan: PlannedAppend): De
   const before = found ?? created?.record;
   if (!before) return sessionNotFound(sessionId);
   const draft = draftOf(view, now, before, plan.firstLoopId);
+  needTogether(view, loopKeysOf(plan.entries, before.incarnation));
   for (const [index, entry] of plan.entries.entries()) {
     const refused = addPlanned(draft, entry, plan.pieces.get(index));
     if (refused) return refused;
   }
+  needTogether(
+    view,
+    [...draft.selected.keys()].map((groupId) => groupKey(before.incarnation, groupId)),
+  );
 
   // From here on it writes, and refuses no more.
   created?.write();
@@ -101,6 +108,11 @@ export function decideAppend(view: View, now: Interval, plan: PlannedAppend): De
   }
   putSession(view, sessionId, before, record);
   return answerOf(sessionId, record, before.nextPosition, false);
+}
+
+/** Each record that is looked for by itself is one more run of the append, and the runs of a call are bounded. */
+function needTogether(view: View, keys: readonly Key[]): void {
+  if (keys.length > neededOneByOneMax) view.need(keys);
 }
 
 function answerOf(

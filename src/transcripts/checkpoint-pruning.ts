@@ -24,7 +24,7 @@ import { pruneBatchMax, pruneTriesMax } from './checkpoint-limits.js';
 import { schemaVersion } from './transcript-limits.js';
 import { droppedKey, type Range } from './transcript-records.js';
 import { readAll, readPage, readValues, unreadable } from './record-pages.js';
-import type { Engine } from '../engine/engine.js';
+import type { Engine, View } from '../engine/engine.js';
 import { isCheckpointRecord, isNamespaceRecord } from './checkpoint-shapes.js';
 import { isRefused, type Refused } from '../core/refusals.js';
 import type { Key } from '../core/keys.js';
@@ -144,12 +144,18 @@ async function deleteRecords(
   return engine.transact([namespace, ...readable], (view) => {
     view.need(readable);
     if ((view.get(namespace)?.puts ?? 0) !== puts) return { ok: true as const, isStale: true };
-    for (const key of readable) {
-      for (const set of piecesOf(view.get(key))) view.put(droppedKey(set), schemaVersion);
-      view.delete(key);
-    }
+    deleteWithPieces(view, readable);
     return { ok: true as const, isStale: false };
   });
+}
+
+/** Deletes records that are there, and gives up their pieces. */
+function deleteWithPieces(view: View, keys: readonly Key[]): void {
+  view.need(keys);
+  const dropped = keys.flatMap((key) => piecesOf(view.get(key))).map(droppedKey);
+  view.need(dropped);
+  for (const key of dropped) view.put(key, schemaVersion);
+  for (const key of keys) view.delete(key);
 }
 
 /**
@@ -179,11 +185,7 @@ async function deleteRange(engine: Engine, range: Range<unknown>): Promise<{ rea
     const keys = page.found.map(({ key }) => key);
     if (keys.length === 0) return { ok: true };
     const done = await engine.transact(keys, (view) => {
-      view.need(keys);
-      for (const key of keys) {
-        for (const set of piecesOf(view.get(key))) view.put(droppedKey(set), schemaVersion);
-        view.delete(key);
-      }
+      deleteWithPieces(view, keys);
       return { ok: true as const };
     });
     if (!done.ok || page.last === undefined) return done;

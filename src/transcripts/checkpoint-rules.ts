@@ -118,6 +118,10 @@ export function decidePutCheckpoint(
     }
   }
   if (missing.length > 0) return { ok: true, missing, isTimeToPrune: false };
+  needDropped(view, [
+    ...valueKeys.map((valueAt) => view.get(valueAt)?.pieces?.set),
+    ...(view.get(key)?.pieceSets ?? []),
+  ]);
   const namespace = enter(view, plan, place);
   view.put(namespaceKey(place), { ...namespace, puts: (namespace.puts ?? 0) + 1 });
   for (const { name, stored } of plan.values) {
@@ -160,6 +164,11 @@ function putOutline(
   else if (before && before.checkpoint === undefined) view.delete(textsKey);
 }
 
+/** Together, before anything is written: each that is looked for by itself is one more run, and those are bounded. */
+function needDropped(view: View, sets: readonly (string | undefined)[]): void {
+  view.need(sets.filter((set) => set !== undefined).map(droppedKey));
+}
+
 /** What a record referred to that is written over. */
 function giveUpPieces(view: View, sets: readonly (string | undefined)[]): void {
   for (const set of sets) if (set !== undefined) view.put(droppedKey(set), schemaVersion);
@@ -182,12 +191,18 @@ export function decidePutWrites(view: View, plan: PlannedWrites): { readonly ok:
     ...sets.map(stagingKey),
   ]);
   if (sets.some((set) => !isStaged(view, set))) return tookTooLong();
-  enter(view, plan, place);
-  for (const { write, task, stored } of plan.writes) {
-    const { taskId, index, channel } = write;
-    const key = writeKey(place, plan.checkpointId, task, index);
+  const writes = plan.writes.map((one) => {
+    const key = writeKey(place, plan.checkpointId, one.task, one.write.index);
     // A task that runs again after a crash may come to another result: what others have seen already stays.
-    const keeps = index >= 0 && view.get(key) !== undefined;
+    return { ...one, key, keeps: one.write.index >= 0 && view.get(key) !== undefined };
+  });
+  needDropped(
+    view,
+    writes.map(({ stored, keeps }) => (keeps ? stored.pieces?.set : undefined)),
+  );
+  enter(view, plan, place);
+  for (const { write, stored, key, keeps } of writes) {
+    const { taskId, index, channel } = write;
     if (!keeps) view.put(key, { schema: schemaVersion, taskId, index, channel, ...stored });
     if (stored.pieces) {
       view.delete(stagingKey(stored.pieces.set));

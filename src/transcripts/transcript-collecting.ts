@@ -73,9 +73,11 @@ export function deleteAll(
   keys: readonly Key[],
   sets: readonly string[],
 ): Promise<{ readonly ok: true } | Refused> {
-  return engine.transact(keys, (view) => {
+  const dropped = sets.map(droppedKey);
+  return engine.transact([...keys, ...dropped], (view) => {
+    view.need([...keys, ...dropped]);
     for (const key of keys) view.delete(key);
-    for (const set of sets) view.put(droppedKey(set), schemaVersion);
+    for (const key of dropped) view.put(key, schemaVersion);
     return { ok: true as const };
   });
 }

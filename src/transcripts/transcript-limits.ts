@@ -39,6 +39,12 @@ export const usageAmountMax: number = 2 ** 41;
 /** Entries in one append: with their session, loops and index they must fit one transaction of 4,096 keys. */
 export const appendEntriesMax = 1_000;
 
+/**
+ * Records that an append looks for one by one: a loop that was looked at before is not read again then. More are read
+ * together, as a call is run anew for each that was not, and is given up after 64 runs.
+ */
+export const neededOneByOneMax = 4;
+
 /** Bytes of one entry. It is held in memory while it is written and read. */
 export const entryBytesMax = 33_554_432;
 
