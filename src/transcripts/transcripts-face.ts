@@ -67,10 +67,12 @@ export interface Transcripts {
     messages: readonly VisibleMessage[];
     damaged?: readonly TranscriptDamage[];
   }>;
-  /** What the session used, in all and by loop. */
-  usage(
-    sessionId: string,
-  ): Answer<{ total: TranscriptUsage; loops: readonly { loopId: string; usage: TranscriptUsage }[] }>;
+  /** What the session used, in all and by loop: kept as sums, so that no entry is read. */
+  usage(sessionId: string): Answer<{
+    total: TranscriptUsage;
+    loops: readonly { loopId: string; usage: TranscriptUsage }[];
+    damaged?: readonly TranscriptDamage[];
+  }>;
   /** Ids, last active first (to the second, and exactly within a page). */
   listIds(options?: TranscriptListOptions): Answer<{ ids: readonly string[]; cursor?: string }>;
   /** The same, with what is known of each. */

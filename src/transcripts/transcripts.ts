@@ -18,6 +18,7 @@ import { collect } from './transcript-collecting.js';
 import type { Engine } from '../engine/engine.js';
 import { listSessions } from './transcript-listing.js';
 import { load } from './transcript-loading.js';
+import { readUsage } from './transcript-usage.js';
 import type { Transcripts } from './transcripts-face.js';
 import { v7 as newId } from 'uuid';
 
@@ -48,12 +49,7 @@ export function createTranscripts(engine: Engine, settings: TranscriptSettings =
       ),
     load: (sessionId, options) => load(context.engine, sessionId, options),
     history: (sessionId, options) => history(context.engine, sessionId, options),
-    async usage(sessionId) {
-      const answer = await load(context.engine, sessionId);
-      if (!answer.ok) return answer;
-      const { session, loops } = answer.transcript;
-      return { ok: true, total: session.usage, loops: loops.map(({ loopId, usage }) => ({ loopId, usage })) };
-    },
+    usage: (sessionId) => readUsage(context.engine, sessionId),
     async listIds(options) {
       const page = await listSessions(context.engine, options);
       if (!page.ok) return page;
