@@ -94,6 +94,7 @@ export type {
   TranscriptMessage,
   TranscriptOverlay,
   TranscriptParent,
+  TranscriptPart,
   TranscriptSession,
   TranscriptTurn,
   TranscriptUsage,

@@ -90,17 +90,20 @@ function importCommand(): Command {
     .description('make a conversation of a JSON file: what export wrote, or a session file of phi-core')
     .argument('<file>')
     .option('--id <id>', 'under this id instead of its own')
-    .option('--replace', 'replace a conversation that has the id');
-  return common(command).action((file: string, flags: Flags & { id?: string; replace?: true }) =>
-    withStore(flags, async ({ transcripts }) => {
-      const options = {
-        ...(flags.id !== undefined && { sessionId: flags.id }),
-        ...(flags.replace && { replace: true }),
-      };
-      const { session } = granted(await importFile(transcripts, file, options));
-      if (flags.json) printJson(session);
-      else process.stdout.write(`imported ${session.sessionId}\n`);
-    }),
+    .option('--replace', 'replace a conversation that has the id')
+    .option('--overwrite', 'with --replace: also by a part of one, and delete the rest');
+  return common(command).action(
+    (file: string, flags: Flags & { id?: string; replace?: true; overwrite?: true }) =>
+      withStore(flags, async ({ transcripts }) => {
+        const options = {
+          ...(flags.id !== undefined && { sessionId: flags.id }),
+          ...(flags.replace && { replace: true }),
+          ...(flags.overwrite && { overwrite: true }),
+        };
+        const { session } = granted(await importFile(transcripts, file, options));
+        if (flags.json) printJson(session);
+        else process.stdout.write(`imported ${session.sessionId}\n`);
+      }),
   );
 }
 

@@ -43,6 +43,8 @@ export interface CheckedTranscript {
   readonly expiresAtMs: number | undefined;
   /** What it was loaded as. */
   readonly loaded: { readonly incarnation: string; readonly revision: number | undefined } | undefined;
+  /** Whether it was loaded in part only. */
+  readonly isPart: boolean;
   readonly loops: readonly CheckedLoop[];
   readonly selected: ReadonlyMap<string, string>;
   readonly children: readonly (ChildRecord & { readonly sessionId: string })[];
@@ -89,7 +91,8 @@ export function checkTranscript(input: unknown, nowMs: number, mint: () => strin
   if (stray) wrong('entries', `has one at position ${stray.position} of a loop that is not among the loops`);
   const session = objectOf('session', file.session);
   const nextPosition = nextPositionOf(session, loops, entries);
-  const saved = checkSavedSession(session, known, loops);
+  const isPart = file.part !== undefined && file.part !== null;
+  const saved = checkSavedSession(session, known, loops, isPart);
   const lost = lostOf([...listOf('session.lost', session.lost), ...listOf('damaged', file.damaged)]);
   return {
     ...saved,
@@ -100,6 +103,7 @@ export function checkTranscript(input: unknown, nowMs: number, mint: () => strin
       counts: countsOf(loops, entries),
       usage: loops.reduce<TranscriptUsage>((sum, { state }) => addUsage(sum, state.usage), {}),
     },
+    isPart,
     loops,
     selected: selectedOf(listOf('groups', file.groups), known),
     children: listOf('children', file.children).map(checkChild),
@@ -142,6 +146,7 @@ function checkSavedSession(
   input: Fields,
   known: ReadonlySet<string>,
   loops: readonly CheckedLoop[],
+  isPart: boolean,
 ): SavedSession {
   const {
     sessionId,
@@ -165,9 +170,10 @@ function checkSavedSession(
     usage: _u,
     ...more
   } = input;
-  const current =
-    optional(currentLoopId, (value) => text('session.currentLoopId', value, innerIdCharsMax)) ??
-    loops.at(-1)?.loopId;
+  const named = optional(currentLoopId, (value) => text('session.currentLoopId', value, innerIdCharsMax));
+  // The current loop of the whole need not be among those of a part.
+  const isElsewhere = isPart && named !== undefined && !known.has(named);
+  const current = (isElsewhere ? undefined : named) ?? loops.at(-1)?.loopId;
   if (current !== undefined && !known.has(current)) wrong('session.currentLoopId', 'is none of the loops');
   const others = boundedFields('session', more, metadataBytesMax);
   const held = optional(metadata, (value) => boundedFields('session.metadata', value, metadataBytesMax));

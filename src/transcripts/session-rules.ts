@@ -14,7 +14,13 @@ import {
   type SessionRecord,
   stagingKey,
 } from './transcript-records.js';
-import { sessionChanged, sessionExists, sessionNotFound, tookTooLong } from './transcript-refusals.js';
+import {
+  partOfSession,
+  sessionChanged,
+  sessionExists,
+  sessionNotFound,
+  tookTooLong,
+} from './transcript-refusals.js';
 import type { SessionFormation, TranscriptSession } from './transcript-types.js';
 import type { CheckedSession } from './session-input-rules.js';
 import type { Interval } from '../core/time.js';
@@ -126,6 +132,8 @@ export interface PlannedSwitch {
   readonly sessionId: string;
   /** Whether a session that is there is replaced. */
   readonly replace: boolean;
+  /** Whether it was loaded in part, and nobody said that the rest is to go. */
+  readonly isPart: boolean;
   /** What it must still be, where it was read before. */
   readonly expected: { readonly incarnation: string; readonly revision: number | undefined } | undefined;
   /** The session's record, but for what depends on the one before it. */
@@ -147,6 +155,7 @@ export function decideSwitch(view: View, now: Interval, plan: PlannedSwitch): An
   const before = view.get(sessionKey(sessionId));
   const found = isLive(before, now) ? before : undefined;
   if (found && !plan.replace) return sessionExists(sessionId);
+  if (found && plan.isPart) return partOfSession(sessionId);
   if (
     expected &&
     (found?.incarnation !== expected.incarnation || (expected.revision ?? found.revision) !== found.revision)

@@ -5,6 +5,7 @@ import type {
   TranscriptGroup,
   TranscriptLoop,
   TranscriptParent,
+  TranscriptPart,
   TranscriptSession,
   TranscriptUsage,
 } from './transcript-types.js';
@@ -205,11 +206,12 @@ export interface TranscriptInput {
   })[];
   readonly groups?: readonly TranscriptGroup[];
   readonly entries?: readonly object[];
+  readonly part?: TranscriptPart;
 }
 
 /** How to save. */
 export interface SaveOptions {
-  /** Replaces what is there even where somebody wrote since the transcript was loaded. */
+  /** Replaces what is there even where somebody wrote since the transcript was loaded, or only a part of it was. */
   readonly overwrite?: boolean;
   /** Forgets which operations were done, as a new session knows none: their ids may be used again. */
   readonly forgetOperations?: boolean;
@@ -219,6 +221,8 @@ export interface SaveOptions {
 export interface ImportOptions {
   /** Replaces a session of the same id, instead of refusing with `SESSION_EXISTS`. */
   readonly replace?: boolean;
+  /** With `replace`: also by what was loaded in part, instead of refusing with `INVALID_INPUT`. */
+  readonly overwrite?: boolean;
   /** The id to import it under, instead of its own. */
   readonly sessionId?: string;
 }

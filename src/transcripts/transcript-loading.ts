@@ -68,6 +68,9 @@ export function load(
           children,
           entries: mergeTurns(part.entries) as readonly unknown[] as readonly TranscriptEntry[],
           ...(damaged.length > 0 && { damaged }),
+          ...((loopId !== undefined || turns !== undefined) && {
+            part: { ...(loopId !== undefined && { loopId }), ...(turns !== undefined && { turns }) },
+          }),
         };
         return { ok: true, transcript };
       }),

@@ -17,6 +17,13 @@ export function sessionExists(sessionId: string): Refused {
   });
 }
 
+export function partOfSession(sessionId: string): Refused {
+  return invalidInput(
+    'part',
+    `says that this is not the whole of the transcript ${quoted(sessionId)}, and the rest would be deleted; load it without loopId and turns, choose another id, or give overwrite`,
+  );
+}
+
 export function loopNotFound(loopId: string): Refused {
   return refuse({
     code: 'LOOP_NOT_FOUND',

@@ -39,6 +39,7 @@ export function save(
       withChecked(context, transcript, (checked) =>
         write(context, checked, {
           replace: true,
+          isPart: checked.isPart && options.overwrite !== true,
           expected: options.overwrite === true ? undefined : checked.loaded,
           lastActiveAtMs: undefined,
           operations: options.forgetOperations === true ? context.mint() : undefined,
@@ -55,7 +56,11 @@ export function importTranscript(
 ): Promise<Saved | Refused> {
   return onChecked(
     () => {
-      onlyFields('the options of import', objectOf('options', options), ['replace', 'sessionId']);
+      onlyFields('the options of import', objectOf('options', options), [
+        'replace',
+        'overwrite',
+        'sessionId',
+      ]);
       const { sessionId } = options;
       return sessionId === undefined ? undefined : sessionIdOf('sessionId', sessionId);
     },
@@ -63,6 +68,7 @@ export function importTranscript(
       withChecked(context, isPhiCore(file) ? transcriptOfPhiCore(file) : file, (checked) =>
         write(context, sessionId === undefined ? checked : { ...checked, sessionId }, {
           replace: options.replace === true,
+          isPart: checked.isPart && options.overwrite !== true,
           expected: undefined,
           lastActiveAtMs: checked.lastActiveAtMs,
           operations: undefined,
@@ -116,6 +122,7 @@ export function fork(
       return withChecked(context, copy, (checked) =>
         write(context, checked, {
           replace: false,
+          isPart: false,
           expected: undefined,
           lastActiveAtMs: undefined,
           operations: undefined,
@@ -149,7 +156,7 @@ function lasting(
   return { ...checked, expiresAtMs: checked.expiresAtMs ?? nowMs + ephemeralLifetimeMs };
 }
 
-type Switching = Pick<PlannedSwitch, 'replace' | 'expected' | 'lastActiveAtMs' | 'operations'>;
+type Switching = Pick<PlannedSwitch, 'replace' | 'isPart' | 'expected' | 'lastActiveAtMs' | 'operations'>;
 
 /** Writes everything under an incarnation that nobody can reach, and switches the session over to it. */
 async function write(

@@ -174,6 +174,14 @@ export interface TranscriptDamage {
   readonly problem: string;
 }
 
+/** Which part of a session was loaded: what `load` was asked for. */
+export interface TranscriptPart {
+  /** The branch that ends with this loop. */
+  readonly loopId?: string;
+  /** Its last turns. */
+  readonly turns?: number;
+}
+
 /** A session with its content. Serialises to the JSON file that `import` takes. */
 export interface Transcript {
   readonly schema: number;
@@ -185,6 +193,8 @@ export interface Transcript {
   readonly entries: readonly TranscriptEntry[];
   /** What could not be read; not there where everything could. */
   readonly damaged?: readonly TranscriptDamage[];
+  /** What was asked for, where that was not the whole: saved, it would delete the rest, and is refused. */
+  readonly part?: TranscriptPart;
 }
 
 /** A message as a model is to see it. */
