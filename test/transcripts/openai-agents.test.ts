@@ -4,8 +4,13 @@ import { granted } from '../core/answers.js';
 import { openTranscriptWorld, type TranscriptWorld } from './transcript-world.js';
 import { memoryBackend, backends } from '../storage/backends.js';
 import { type OpenAiAgentsSession, openAiAgentsSession } from 'ambit/openai-agents';
+import { entryKey } from '../../src/transcripts/transcript-records.js';
 import fc from 'fast-check';
+import type { Key } from '../../src/core/keys.js';
+import { Value } from '../../src/core/json.js';
 import { assistantMessage, functionCall, ScriptedModel } from '@openai/agents/testing';
+
+let version = 0;
 
 const user = (content: string): AgentInputItem => ({ role: 'user', content });
 const call = (callId: string, name = 'tool'): AgentInputItem => ({
@@ -253,3 +258,68 @@ test('what is wrong is said, and a refusal is thrown as an error that has it', a
     refusal: { code: 'STORAGE_UNAVAILABLE' },
   });
 });
+
+test('a history that is damaged is not read on in silence, unless that is said', async () => {
+  const world = await openTranscriptWorld(memoryBackend);
+  const { transcripts } = world;
+  const result = {
+    type: 'function_call_result',
+    callId: 'c1',
+    name: 'tool',
+    status: 'completed',
+    output: 'r',
+  } as AgentInputItem;
+  const session = sessionOf(world);
+  await session.addItems([user('a'), call('c1'), result]);
+  const before = await granted(transcripts.get('chat'));
+  await spoil(world, entryKey(before.session.incarnation, 1), Value.fromText('{"schema":1,"ty'));
+
+  const damage = {
+    name: 'AmbitError',
+    code: 'STORE_CORRUPT',
+    message: expect.stringMatching(/"?chat.*position 1 is damaged.*export.*skip/),
+  };
+  await expect(session.getItems()).rejects.toMatchObject(damage);
+  await expect(sessionOf(world).replaceHistoryWithCompaction([user('all')])).rejects.toMatchObject(damage);
+  await expect(
+    session.applyHistoryMutations({
+      mutations: [{ type: 'replace_function_call', callId: 'c1', replacement: call('c1', 'new') as never }],
+    }),
+  ).rejects.toMatchObject(damage);
+  const replaceAll = {
+    type: 'replace_suffix' as const,
+    expectedSuffix: [user('a'), result],
+    replacement: [],
+  };
+  await expect(
+    session.applyHistoryTransaction({ operationId: 'op', transaction: replaceAll }),
+  ).rejects.toMatchObject(damage);
+  // Nothing was covered, and what does not have to read it goes on.
+  expect((await granted(transcripts.get('chat'))).session.revision).toBe(before.session.revision);
+
+  const skipping = openAiAgentsSession(transcripts, { sessionId: 'chat', damaged: 'skip' });
+  expect(await skipping.getItems()).toEqual([user('a'), result]);
+  await skipping.addItems([user('b')]);
+
+  // What the error says to do.
+  const { transcript } = await granted(transcripts.export('chat'));
+  await granted(transcripts.save(transcript));
+  expect(await sessionOf(world).getItems()).toEqual([user('a'), result, user('b')]);
+  expect((await granted(transcripts.get('chat'))).session.lost).toHaveLength(1);
+  expect(() => openAiAgentsSession(transcripts, { sessionId: 'chat', damaged: 'hide' as never })).toThrow(
+    /damaged is throw or skip/,
+  );
+});
+
+async function spoil({ storage }: TranscriptWorld, key: Key, value: Value): Promise<void> {
+  const { records } = await storage.read([key]);
+  const put = {
+    kind: 'put' as const,
+    key,
+    expected: records[0]?.version ?? null,
+    version: `spoilt.${version++}`,
+    value,
+  };
+  const { outcomes } = await storage.commit([{ writes: [put] }]);
+  expect(outcomes).toEqual([{ status: 'ok' }]);
+}

@@ -6,11 +6,18 @@ import type {
   SessionHistoryTransactionAwareSession,
 } from '@openai/agents';
 import { type BytesCoding, decodeItem, encodeItem, mutatedItems } from './item-rules.js';
-import type { SessionScope, TranscriptSession, VisibleMessage } from '../../transcripts/transcript-types.js';
+import type {
+  SessionScope,
+  TranscriptDamage,
+  TranscriptSession,
+  VisibleMessage,
+} from '../../transcripts/transcript-types.js';
+import { AmbitError } from '../../core/errors.js';
 import type { NewTranscriptEntry } from '../../transcripts/transcript-input-types.js';
 import type { Refusal, Refused } from '../../core/refusals.js';
 import { createHash } from 'node:crypto';
 import { isDeepStrictEqual } from 'node:util';
+import { quoted } from '../../core/text-rules.js';
 import type { Transcripts } from '../../transcripts/transcripts-face.js';
 
 /** Which session, and how it is kept. */
@@ -21,6 +28,8 @@ export interface OpenAiAgentsSessionOptions {
   readonly agentId?: string;
   /** `persistent` unless said. */
   readonly scope?: SessionScope;
+  /** What a damaged record of its history does: it throws, unless `skip` is said, and then it is as if it were not there. */
+  readonly damaged?: 'throw' | 'skip';
 }
 
 /** A session of the OpenAI Agents SDK with its optional capabilities, each atomic. */
@@ -41,7 +50,8 @@ export interface OpenAiAgentsSessionError extends Error {
  * that are done once however often they are sent. It begins with its first item; what is taken back or compacted stays in the
  * transcript, under an overlay.
  *
- * @throws TypeError where `transcripts` is not the `transcripts` of an open Ambit
+ * @throws TypeError where `transcripts` is not the `transcripts` of an open Ambit; what the session does throws an AmbitError
+ * `STORE_CORRUPT` where what it has to read of the history is damaged, unless `damaged` is `skip`
  * @example
  * ```ts
  * import { Agent, run } from '@openai/agents';
@@ -57,7 +67,7 @@ export function openAiAgentsSession(
   transcripts: Transcripts,
   options: OpenAiAgentsSessionOptions,
 ): OpenAiAgentsSession {
-  const names = ['sessionId', 'agentId', 'scope'];
+  const names = ['sessionId', 'agentId', 'scope', 'damaged'];
   const unknown = Object.keys(options).find((name) => !names.includes(name));
   if (unknown !== undefined)
     throw new RangeError(`openAiAgentsSession: ${unknown} is no option of it; give ${names.join(', ')}`);
@@ -67,6 +77,8 @@ export function openAiAgentsSession(
     );
   if (typeof options.sessionId !== 'string')
     throw new TypeError('openAiAgentsSession: sessionId must be a string');
+  if (!['throw', 'skip', undefined].includes(options.damaged))
+    throw new RangeError('openAiAgentsSession: damaged is throw or skip');
   return new TranscriptAgentsSession(transcripts, options);
 }
 
@@ -79,6 +91,9 @@ const itemsAtOnce = 1_000;
 /** Longer ids of operations are known by their hash. */
 const operationIdCharsMax = 200;
 
+/** Of a store that lost much, a line that names it all would be read by nobody. */
+const damagedNamedMax = 5;
+
 /** A history as it was read: the session, unless there is none, and its visible messages. */
 interface Read {
   readonly session: TranscriptSession | undefined;
@@ -89,6 +104,7 @@ class TranscriptAgentsSession implements OpenAiAgentsSession {
   readonly #transcripts: Transcripts;
   readonly #sessionId: string;
   readonly #create: { readonly agentId: string; readonly scope: SessionScope };
+  readonly #skipsDamaged: boolean;
   /** Up to where this session knows the history: what it read last, and what it added next to that. */
   #seen:
     | {
@@ -99,10 +115,11 @@ class TranscriptAgentsSession implements OpenAiAgentsSession {
       }
     | undefined;
 
-  constructor(transcripts: Transcripts, { sessionId, agentId, scope }: OpenAiAgentsSessionOptions) {
+  constructor(transcripts: Transcripts, { sessionId, agentId, scope, damaged }: OpenAiAgentsSessionOptions) {
     this.#transcripts = transcripts;
     this.#sessionId = sessionId;
     this.#create = { agentId: agentId ?? 'openai-agents', scope: scope ?? 'persistent' };
+    this.#skipsDamaged = damaged === 'skip';
   }
 
   async getSessionId(): Promise<string> {
@@ -249,7 +266,10 @@ class TranscriptAgentsSession implements OpenAiAgentsSession {
     const answer = await this.#transcripts.history(this.#sessionId, limit === undefined ? {} : { limit });
     if (!answer.ok && answer.refusal.code === 'SESSION_NOT_FOUND')
       return { session: undefined, messages: [] };
-    return granted(answer);
+    const { session, messages, damaged } = granted(answer);
+    // A result without its call would be read on in silence, and the next compaction would cover the hole for good.
+    if (damaged && !this.#skipsDamaged) throw damagedHistory(this.#sessionId, damaged);
+    return { session, messages };
   }
 
   /** At least so many messages from the end, and of the overlay that they begin in all that stand before them. */
@@ -347,6 +367,16 @@ function entriesOrMark(items: readonly AgentInputItem[]): readonly NewTranscript
 /** Items as the store has them: what is undefined is left out, and bytes are text. */
 function plain(items: readonly AgentInputItem[]): unknown {
   return JSON.parse(JSON.stringify(items.map((item) => encodeItem(item, coding))));
+}
+
+function damagedHistory(sessionId: string, damaged: readonly TranscriptDamage[]): AmbitError {
+  const named = damaged.slice(0, damagedNamedMax).map(({ what, problem }) => `${what} ${problem}`);
+  const more = damaged.length > named.length ? `, and ${damaged.length - named.length} more` : '';
+  return new AmbitError(
+    'STORE_CORRUPT',
+    `the history of the session ${quoted(sessionId)} is damaged: ${named.join(', ')}${more}; ` +
+      "save what transcripts.export gives of the rest, or read on without it with the option damaged: 'skip'",
+  );
 }
 
 function shortened(operationId: string): string {
