@@ -47,6 +47,8 @@ export interface PlannedAppend {
   readonly create: PlannedSession | undefined;
   readonly expectedRevision: number | undefined;
   readonly incarnation: string | undefined;
+  /** The loop that must still be the current one, where it was read before. */
+  readonly currentLoopId?: string | null;
   /** The id of the loop that begins where an entry has none to belong to. */
   readonly firstLoopId: string;
 }
@@ -72,6 +74,8 @@ export function decideAppend(view: View, now: Interval, plan: PlannedAppend): De
   if (found && plan.incarnation !== undefined && found.incarnation !== plan.incarnation)
     return sessionChanged(sessionId);
   if (plan.expectedRevision !== undefined && plan.expectedRevision !== (found?.revision ?? 0))
+    return sessionChanged(sessionId);
+  if (plan.currentLoopId !== undefined && plan.currentLoopId !== found?.currentLoopId)
     return sessionChanged(sessionId);
 
   if ([...plan.pieces.values()].some(({ set }) => !isStaged(view, set))) return tookTooLong();

@@ -159,7 +159,11 @@ export interface TranscriptPage {
   readonly cursor?: string;
 }
 
-/** How to take over messages into a compaction. */
+/**
+ * How to take over messages into a compaction. Unless `to` says how far, it covers what is there when it is called: that may
+ * be more than the caller has read. To cover no more than that, give what `history` or `load` answered:
+ * `{ messages, to: session.nextPosition - 1, loopId: session.currentLoopId, incarnation: session.incarnation }`.
+ */
 export interface Compaction {
   /** What a model sees instead. */
   readonly messages: readonly object[];
@@ -167,7 +171,13 @@ export interface Compaction {
   readonly keepTurns?: number;
   /** The last position to cover, instead of `keepTurns`. */
   readonly to?: number;
+  /** The branch to compact, which goes on behind it; the current one unless said. */
+  readonly loopId?: string;
   readonly operationId?: string;
+  /** Refuses with `SESSION_CHANGED` unless the session's `revision` is this one: nobody has written since. */
+  readonly expectedRevision?: number;
+  /** Refuses with `SESSION_CHANGED` unless the session is of this incarnation: nobody has replaced what it holds. */
+  readonly incarnation?: string;
   readonly usage?: TranscriptUsage;
   readonly metadata?: object;
 }

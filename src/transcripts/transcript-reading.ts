@@ -98,27 +98,36 @@ export function history(
   );
 }
 
-/** Where the last turns of a session begin that a model can see: everything before may be compacted. */
-export function findKeptPosition(
+/** What a compaction is decided on, as it was read. */
+export interface CompactionGround {
+  readonly ok: true;
+  readonly incarnation: string;
+  readonly currentLoopId: string | null;
+  readonly revision: number;
+  /** Where the last turns begin that a model can see: everything before may be compacted. */
+  readonly position: number;
+}
+
+/** Reads where the last turns of a branch begin, and what the session was then. */
+export function readCompactionGround(
   engine: Engine,
   sessionId: string,
   keepTurns: number,
-): Promise<{ readonly ok: true; readonly position: number } | Refused> {
-  return onChecked(
-    () => sessionIdOf('sessionId', sessionId),
-    () =>
-      readUnchanged<{ readonly position: number }>(engine, sessionId, async (record) => {
-        if (keepTurns === 0) return { ok: true, position: record.nextPosition };
-        const gathered = await gather(
-          engine,
-          record,
-          record.currentLoopId,
-          ({ turns }) => turns.length >= keepTurns,
-        );
-        if (!gathered.ok) return gathered;
-        return { ok: true, position: gathered.history.turns[keepTurns - 1] ?? 0 };
-      }),
-  );
+  loopId: string | undefined,
+): Promise<CompactionGround | Refused> {
+  return readUnchanged<Omit<CompactionGround, 'ok'>>(engine, sessionId, async (record) => {
+    const { incarnation, currentLoopId, revision, nextPosition } = record;
+    const ground = { ok: true as const, incarnation, currentLoopId, revision };
+    if (keepTurns === 0) return { ...ground, position: nextPosition };
+    const gathered = await gather(
+      engine,
+      record,
+      loopId ?? currentLoopId,
+      ({ turns }) => turns.length >= keepTurns,
+    );
+    if (!gathered.ok) return gathered;
+    return { ...ground, position: gathered.history.turns[keepTurns - 1] ?? 0 };
+  });
 }
 
 /** Gathers the history of a branch from its end, until there is enough. */

@@ -24,8 +24,8 @@ import { checkNewSession } from './session-input-rules.js';
 import { createHash } from 'node:crypto';
 import { minuteMs } from '../core/time.js';
 import { decideAppend, type PlannedAppend } from './append-rules.js';
-import { findKeptPosition, readSession } from './transcript-reading.js';
-import { operationReused, sessionNotFound } from './transcript-refusals.js';
+import { readCompactionGround, readSession } from './transcript-reading.js';
+import { operationReused, sessionChanged, sessionNotFound } from './transcript-refusals.js';
 import type { Json } from '../core/json.js';
 import type { Key } from '../core/keys.js';
 import type { PlannedSession } from './session-rules.js';
@@ -180,55 +180,88 @@ export function chain(
   ]);
 }
 
-/** Appends a compaction: a loop of its own, in which an overlay says what a model sees instead. */
+/**
+ * Appends a compaction: a loop of its own, in which an overlay says what a model sees instead. It is applied only to what was
+ * read for it: on what somebody else put in its place, or on a branch that somebody else began meanwhile, it would hide what
+ * its messages do not tell.
+ */
 export async function compact(
   context: TranscriptContext,
   sessionId: string,
   compaction: Compaction,
 ): Promise<Appended | Refused> {
   return onChecked(
-    () => {
-      sessionIdOf('sessionId', sessionId);
-      onlyFields('a compaction', objectOf('a compaction', compaction), [
-        'messages',
-        'keepTurns',
-        'to',
-        'operationId',
-        'usage',
-        'metadata',
-      ]);
-      const { keepTurns, to } = compaction;
-      if (keepTurns !== undefined && to !== undefined) wrong('to', 'cannot be given beside keepTurns');
-      return {
-        keepTurns: keepTurns === undefined ? 0 : wholeOf('keepTurns', keepTurns, 0, tailTurnsMax),
-        to: to === undefined ? undefined : wholeOf('to', to, 0, Number.MAX_SAFE_INTEGER),
-      };
-    },
-    async ({ keepTurns, to }) => {
+    () => checkCompaction(sessionId, compaction),
+    async ({ keepTurns, to, loopId, expectedRevision, incarnation }) => {
       const { operationId, messages, usage, metadata } = compaction;
+      // What it must be applied to is no part of what it does: the same may be sent again for what it has become.
+      const { expectedRevision: _revision, incarnation: _incarnation, ...operationContent } = compaction;
       if (operationId !== undefined) {
-        const done = await findOperation(context, sessionId, operationId, compaction);
+        const done = await findOperation(context, sessionId, operationId, operationContent);
         if (!done.ok || done.answer) return done.ok ? (done.answer as Appended) : done;
       }
-      const kept =
-        to === undefined
-          ? await findKeptPosition(context.engine, sessionId, keepTurns)
-          : { ok: true as const, position: to + 1 };
-      if (!kept.ok) return kept;
-      if (kept.position === 0) return invalidInput('keepTurns', 'leaves nothing to be compacted');
+      const ground = await readCompactionGround(context.engine, sessionId, keepTurns, loopId);
+      if (!ground.ok) return ground;
+      if (expectedRevision !== undefined && ground.revision !== expectedRevision)
+        return sessionChanged(sessionId);
+      if (incarnation !== undefined && ground.incarnation !== incarnation) return sessionChanged(sessionId);
+      const end = to ?? ground.position - 1;
+      if (end < 0) return invalidInput('keepTurns', 'leaves nothing to be compacted');
+      const parentLoopId = loopId ?? ground.currentLoopId;
       const loop = {
         type: 'loop',
         kind: 'compaction',
         status: 'completed',
+        ...(parentLoopId !== null && { parentLoopId }),
         ...(usage && { usage }),
         ...(metadata && { metadata }),
       };
-      const overlay = { type: 'overlay', reason: 'compaction', from: 0, to: kept.position - 1, messages };
-      return append(context, sessionId, [loop, overlay], {
-        ...(operationId !== undefined && { operationId, operationContent: compaction }),
-      });
+      const overlay = { type: 'overlay', reason: 'compaction', from: 0, to: end, messages };
+      const options = {
+        incarnation: ground.incarnation,
+        ...(expectedRevision !== undefined && { expectedRevision }),
+        ...(operationId !== undefined && { operationId, operationContent }),
+      };
+      const entries = [loop, overlay];
+      return onChecked(
+        () => ({
+          ...checkAppend(context, sessionId, options),
+          entries: checkEntries(entries, context.mint),
+          ...(loopId === undefined && { currentLoopId: ground.currentLoopId }),
+        }),
+        (plan) => appendPlanned(context, { ...plan, operation: operationOf(options, entries) }),
+      );
     },
   );
+}
+
+function checkCompaction(
+  sessionId: string,
+  compaction: Compaction,
+): Pick<Compaction, 'expectedRevision' | 'incarnation' | 'loopId' | 'to'> & { readonly keepTurns: number } {
+  sessionIdOf('sessionId', sessionId);
+  onlyFields('a compaction', objectOf('a compaction', compaction), [
+    'messages',
+    'keepTurns',
+    'to',
+    'loopId',
+    'operationId',
+    'expectedRevision',
+    'incarnation',
+    'usage',
+    'metadata',
+  ]);
+  const { keepTurns, to, loopId, expectedRevision, incarnation } = compaction;
+  if (keepTurns !== undefined && to !== undefined) wrong('to', 'cannot be given beside keepTurns');
+  if (loopId !== undefined) text('loopId', loopId, innerIdCharsMax);
+  if (expectedRevision !== undefined)
+    wholeOf('expectedRevision', expectedRevision, 0, Number.MAX_SAFE_INTEGER);
+  if (incarnation !== undefined) text('incarnation', incarnation, innerIdCharsMax);
+  if (to !== undefined) wholeOf('to', to, 0, Number.MAX_SAFE_INTEGER);
+  return {
+    ...compaction,
+    keepTurns: keepTurns === undefined ? 0 : wholeOf('keepTurns', keepTurns, 0, tailTurnsMax),
+  };
 }
 
 /** Whether an operation was done, and what it answered. */
