@@ -2,9 +2,7 @@ import {
   childKey,
   currentKey,
   droppedKey,
-  findLive,
   indexKeys,
-  isLive,
   isStaged,
   keptUntil,
   operationsOf,
@@ -12,7 +10,10 @@ import {
   sessionKey,
   sessionOf,
   type SessionRecord,
+  type Standing,
+  standingOf,
   stagingKey,
+  unreadableSession,
 } from './transcript-records.js';
 import {
   partOfSession,
@@ -22,6 +23,7 @@ import {
   tookTooLong,
 } from './transcript-refusals.js';
 import type { SessionFormation, TranscriptSession } from './transcript-types.js';
+import { dropRemains, remainsOf } from './session-remains-rules.js';
 import type { CheckedSession } from './session-input-rules.js';
 import type { Interval } from '../core/time.js';
 import type { Refused } from '../core/refusals.js';
@@ -47,9 +49,10 @@ export interface Creation {
 
 export function decideCreate(view: View, now: Interval, plan: PlannedSession): Creation | Refused {
   const { sessionId, parent } = plan;
-  const before = view.get(sessionKey(sessionId));
-  if (isLive(before, now)) return sessionExists(sessionId);
-  const above = parent && findLive(view, now, parent.sessionId);
+  const standing = standingOf(view, now, sessionId);
+  if (standing.is === 'live') return sessionExists(sessionId);
+  if (standing.is === 'damaged') throw unreadableSession(sessionId, 'is damaged');
+  const above = parent && liveOf(standingOf(view, now, parent.sessionId));
   if (parent && !above) return sessionNotFound(parent.sessionId);
   const record: SessionRecord = {
     schema: schemaVersion,
@@ -76,10 +79,14 @@ export function decideCreate(view: View, now: Interval, plan: PlannedSession): C
       const { sessionId: _above, ...link } = parent;
       view.put(childKey(above.identity, sessionId), { schema: schemaVersion, ...link }, keptUntil(record));
     }
-    putSession(view, sessionId, before, record);
+    putSession(view, sessionId, standing.record, record);
   };
   return { ok: true, record, write };
 }
+
+/** The session that can be read: a damaged one is no parent, and nobody is in it. */
+const liveOf = (standing: Standing): SessionRecord | undefined =>
+  standing.is === 'live' ? standing.record : undefined;
 
 type Answered = { readonly ok: true; readonly session: TranscriptSession };
 
@@ -99,7 +106,7 @@ export function decideOpenCurrent(
 ): (Answered & { readonly created: boolean }) | Refused {
   const key = currentKey(plan.agentId);
   const last = view.get(key)?.sessionId;
-  const record = last === undefined ? undefined : findLive(view, now, last);
+  const record = last === undefined ? undefined : liveOf(standingOf(view, now, last));
   const isHis = record?.agentId === plan.agentId;
   if (last !== undefined && record && isHis && now.earliestMs - record.lastActiveAtMs < inactiveMs)
     return { ok: true, session: sessionOf(last, record), created: false };
@@ -116,8 +123,13 @@ export function decideOpenCurrent(
 
 /** Makes a session unreachable, with everything under it; what is left is collected afterwards. */
 export function decideDelete(view: View, now: Interval, sessionId: string): { readonly ok: true } | Refused {
-  const record = findLive(view, now, sessionId);
-  if (!record) return sessionNotFound(sessionId);
+  const standing = standingOf(view, now, sessionId);
+  if (standing.is === 'absent') return sessionNotFound(sessionId);
+  if (standing.is === 'damaged') {
+    dropRemains(view, sessionId, remainsOf(sessionId, standing.remains));
+    return { ok: true };
+  }
+  const { record } = standing;
   for (const key of indexKeys(sessionId, record)) view.delete(key);
   view.delete(sessionKey(sessionId));
   if (record.parentIdentity !== undefined) view.delete(childKey(record.parentIdentity, sessionId));
@@ -152,19 +164,22 @@ export interface PlannedSwitch {
 
 export function decideSwitch(view: View, now: Interval, plan: PlannedSwitch): Answered | Refused {
   const { sessionId, expected } = plan;
-  const before = view.get(sessionKey(sessionId));
-  const found = isLive(before, now) ? before : undefined;
-  if (found && !plan.replace) return sessionExists(sessionId);
-  if (found && plan.isPart) return partOfSession(sessionId);
+  const standing = standingOf(view, now, sessionId);
+  const isThere = standing.is !== 'absent';
+  if (isThere && !plan.replace) return sessionExists(sessionId);
+  if (isThere && plan.isPart) return partOfSession(sessionId);
+  const live = liveOf(standing);
   if (
     expected &&
-    (found?.incarnation !== expected.incarnation || (expected.revision ?? found.revision) !== found.revision)
+    (live?.incarnation !== expected.incarnation || (expected.revision ?? live.revision) !== live.revision)
   )
-    return found ? sessionChanged(sessionId) : sessionNotFound(sessionId);
+    return isThere ? sessionChanged(sessionId) : sessionNotFound(sessionId);
+  const remains = standing.is === 'damaged' ? remainsOf(sessionId, standing.remains) : undefined;
+  const found = live ?? remains;
   const { incarnation } = plan.record;
   if (!isStaged(view, incarnation)) return tookTooLong();
   const { parent } = plan.record;
-  const above = parent && findLive(view, now, parent.sessionId);
+  const above = parent && liveOf(standingOf(view, now, parent.sessionId));
   const lastActiveAtMs = Math.min(plan.lastActiveAtMs ?? now.earliestMs, now.earliestMs);
   const operations = plan.operations ?? found?.operations;
   const record: SessionRecord = {
@@ -172,7 +187,7 @@ export function decideSwitch(view: View, now: Interval, plan: PlannedSwitch): An
     ...(above && { parentIdentity: above.identity }),
     identity: found?.identity ?? plan.identity,
     ...(operations !== undefined && { operations }),
-    createdAtMs: Math.min(plan.createdAtMs ?? found?.createdAtMs ?? lastActiveAtMs, now.earliestMs),
+    createdAtMs: Math.min(plan.createdAtMs ?? live?.createdAtMs ?? lastActiveAtMs, now.earliestMs),
     lastActiveAtMs,
     indexedAtMs: lastActiveAtMs,
     revision: (found?.revision ?? 0) + 1,
@@ -183,12 +198,15 @@ export function decideSwitch(view: View, now: Interval, plan: PlannedSwitch): An
     const { sessionId: _above, ...link } = parent;
     view.put(childKey(above.identity, sessionId), { schema: schemaVersion, ...link }, keptUntil(record));
   }
-  if (before) view.insert(droppedKey(before.incarnation), schemaVersion);
-  if (found) view.insert(droppedKey(plan.identity), schemaVersion);
+  // Put: of what a damaged record names nobody knows that it was not dropped before.
+  const drop = (owner: string): void => view.put(droppedKey(owner), schemaVersion);
+  const before = standing.is === 'damaged' ? remains : standing.record;
+  if (before?.incarnation !== undefined) drop(before.incarnation);
+  if (record.identity !== plan.identity) drop(plan.identity);
   // The first ones lie where the links to sub-agents do, and stay there until the session is deleted.
-  if (found?.operations !== undefined && found.operations !== operations)
-    view.insert(droppedKey(found.operations), schemaVersion);
+  if (found?.operations !== undefined && found.operations !== operations) drop(found.operations);
   for (const owner of [incarnation, plan.identity]) view.delete(stagingKey(owner));
-  putSession(view, sessionId, before, record);
+  const index = standing.is === 'damaged' ? remains?.index : standing.record;
+  putSession(view, sessionId, index, record, lastActiveAtMs === plan.lastActiveAtMs);
   return { ok: true, session: sessionOf(sessionId, record) };
 }

@@ -223,17 +223,51 @@ export function keptUntil(record: Pick<SessionRecord, 'expiresAtMs'>): { expires
  * @throws AmbitError `STORE_CORRUPT` or `STORE_SCHEMA_TOO_NEW` where its record is none that can be read
  */
 export function findLive(view: View, now: Interval, sessionId: string): SessionRecord | undefined {
-  const record = view.get(sessionKey(sessionId));
-  const problem = record && problemOf(record, sessionShape);
+  const standing = standingOf(view, now, sessionId);
+  if (standing.is === 'damaged') throw unreadableSession(sessionId, 'is damaged');
+  return standing.is === 'live' ? standing.record : undefined;
+}
+
+/** What stands under a session's id. */
+export type Standing =
+  | { readonly is: 'live'; readonly record: SessionRecord }
+  /** Nothing, or a session that has expired and was not swept yet. */
+  | { readonly is: 'absent'; readonly record: SessionRecord | undefined }
+  /** A record without its fields; `remains` is nothing where its very text is no JSON. */
+  | { readonly is: 'damaged'; readonly remains: unknown };
+
+/**
+ * Looks a session up, whatever has become of its record.
+ *
+ * @throws AmbitError `STORE_SCHEMA_TOO_NEW` where a later version wrote it
+ */
+export function standingOf(view: View, now: Interval, sessionId: string): Standing {
+  const record = readableOf(view, sessionKey(sessionId));
+  if (record === noJson) return { is: 'damaged', remains: undefined };
+  if (record === undefined) return { is: 'absent', record };
+  const problem = problemOf(record, sessionShape);
+  if (problem === 'is damaged') return { is: 'damaged', remains: record };
   if (problem !== undefined) throw unreadableSession(sessionId, problem);
-  return isLive(record, now) ? record : undefined;
+  return isLive(record, now) ? { is: 'live', record } : { is: 'absent', record };
+}
+
+const noJson: unique symbol = Symbol('no JSON');
+
+function readableOf<T>(view: View, key: Key<T>): T | undefined | typeof noJson {
+  try {
+    return view.get(key);
+  } catch (error) {
+    // Only what JSON.parse says: by whatever else it throws, the engine asks for a record.
+    if (error instanceof SyntaxError) return noJson;
+    throw error;
+  }
 }
 
 export const unreadableSession = (sessionId: string, problem: string): AmbitError =>
   unreadable(
     `the record of the transcript ${quoted(sessionId)}`,
     problem,
-    'other transcripts are not affected',
+    'other transcripts are not affected; delete it, or put a copy of it in its place',
   );
 
 export const unreadableLoop = (loopId: string, problem: string): AmbitError =>
@@ -252,15 +286,18 @@ function unreadable(what: string, problem: string, advice: string): AmbitError {
 export function putSession(
   view: View,
   sessionId: string,
-  before: SessionRecord | undefined,
+  before: Pick<SessionRecord, 'agentId' | 'indexedAtMs'> | undefined,
   record: SessionRecord,
+  isTimeGiven = false,
 ): void {
   const kept = keptUntil(record);
   const old = before ? indexKeys(sessionId, before) : [];
   const place = indexKeys(sessionId, record);
   for (const key of old) if (!place.includes(key)) view.delete(key);
   // Not put: a key that holds the time is another one each time the body runs, and none of them would ever be loaded.
-  for (const key of place) if (!old.includes(key)) view.insert(key, record.schema, kept);
+  // A time that comes from elsewhere is the same each time, and may be one at which a damaged record left its place behind.
+  const add = isTimeGiven ? view.put.bind(view) : view.insert.bind(view);
+  for (const key of place) if (!old.includes(key)) add(key, record.schema, kept);
   view.put(sessionKey(sessionId), record, kept);
 }
 
