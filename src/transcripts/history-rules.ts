@@ -39,7 +39,7 @@ export interface HistoryGathering {
 }
 
 export function gatherHistory(): HistoryGathering {
-  const overlays: Overlay[] = [];
+  let overlays: Overlay[] = [];
   const messages: VisibleMessage[] = [];
   const turns: number[] = [];
   const covers = (overlay: Overlay, position: number): boolean =>
@@ -66,6 +66,9 @@ export function gatherHistory(): HistoryGathering {
         messages.push({ position: overlay.to, index, from: overlay.from, message });
       }
     }
+    // What is asked for from here on lies before: of thousands of items taken back one by one, each would ask all the others.
+    if (overlays.some(({ from }) => from > position))
+      overlays = overlays.filter(({ from }) => from <= position);
   }
 
   return {
@@ -78,7 +81,11 @@ export function gatherHistory(): HistoryGathering {
       if (entry.type === 'message')
         messages.push({ position: entry.position, index: 0, from: entry.position, message: entry.message });
       else if (entry.type === 'turn') turns.push(entry.position);
-      else overlays.push({ from: entry.from, to: entry.to, messages: entry.messages, shown: false });
+      else {
+        // What was saved as a whole may name what lies behind it: that was visited, and is none of it.
+        const to = Math.min(entry.to, entry.position - 1);
+        overlays.push({ from: entry.from, to, messages: entry.messages, shown: false });
+      }
     },
     end: () => showFrom(0),
     nextVisible(before) {
