@@ -146,14 +146,19 @@ async function withChecked(
   );
 }
 
-/** An ephemeral session is kept as long as it says, or as long as all of them are. */
+/**
+ * An ephemeral session is kept as long as it says, or as long as all of them are. One whose time is over begins a new one:
+ * else it would be gone the moment it is there.
+ */
 function lasting(
   checked: CheckedTranscript,
   nowMs: number,
   { ephemeralLifetimeMs }: TranscriptContext,
 ): CheckedTranscript {
   if (checked.session.scope === 'persistent') return { ...checked, expiresAtMs: undefined };
-  return { ...checked, expiresAtMs: checked.expiresAtMs ?? nowMs + ephemeralLifetimeMs };
+  const { expiresAtMs } = checked;
+  const isToCome = expiresAtMs !== undefined && expiresAtMs > nowMs;
+  return { ...checked, expiresAtMs: isToCome ? expiresAtMs : nowMs + ephemeralLifetimeMs };
 }
 
 type Switching = Pick<PlannedSwitch, 'replace' | 'isPart' | 'expected' | 'lastActiveAtMs' | 'operations'>;

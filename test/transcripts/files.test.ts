@@ -238,3 +238,32 @@ describe('one session as a file', () => {
     await granted(transcripts.append('phi-1', [said('on')]));
   });
 });
+
+describe('an ephemeral session', () => {
+  test('that is imported or saved after its time has one lifetime more, and before it what is left', async () => {
+    const world = await openTranscriptWorld(memoryBackend, { ephemeralLifetimeMs: 3_600_000 });
+    const { transcripts, clock } = world;
+    await granted(transcripts.append('s', [said('one')], { create: { agentId: 'a', scope: 'ephemeral' } }));
+    const { transcript } = await granted(transcripts.export('s'));
+    await granted(transcripts.import(transcript, { sessionId: 'early' }));
+    expect((await granted(transcripts.get('early'))).session.expiresAtMs).toBe(
+      transcript.session.expiresAtMs,
+    );
+    clock.advance(3_600_000 + 10_000);
+    expect(await codeOf(transcripts.get('early'))).toBe('SESSION_NOT_FOUND');
+
+    await granted(transcripts.import(transcript));
+    await granted(transcripts.import(transcript, { sessionId: 'late' }));
+    await granted(
+      transcripts.save(
+        { ...transcript, session: { ...transcript.session, sessionId: 'saved' } },
+        { overwrite: true },
+      ),
+    );
+    for (const id of ['s', 'late', 'saved']) expect(await written(world, id)).toEqual(['one']);
+    clock.advance(3_500_000);
+    expect(await written(world, 'late')).toEqual(['one']);
+    clock.advance(200_000);
+    expect(await codeOf(transcripts.get('late'))).toBe('SESSION_NOT_FOUND');
+  });
+});
