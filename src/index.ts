@@ -97,6 +97,7 @@ export type {
   TranscriptPart,
   TranscriptSession,
   TranscriptTurn,
+  TranscriptTurnUpdate,
   TranscriptUsage,
   VisibleMessage,
 } from './transcripts/transcript-types.js';

@@ -49,8 +49,10 @@ export function transcriptText({ session, loops, children, entries, damaged = []
 }
 
 function entryLines(entry: TranscriptEntry): string[] {
-  if (entry.type === 'turn')
-    return [`-- turn ${entry.turnId}${entry.usage ? ` (${usageText(entry.usage)})` : ''}`];
+  if (entry.type === 'turn' || entry.type === 'turn-update')
+    return [
+      `-- ${entry.type === 'turn' ? 'turn' : 'added to turn'} ${entry.turnId}${entry.usage ? ` (${usageText(entry.usage)})` : ''}`,
+    ];
   if (entry.type === 'event') return [`.. ${contentText(entry.event)}`];
   if (entry.type === 'overlay')
     return [

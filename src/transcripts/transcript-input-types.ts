@@ -81,7 +81,10 @@ export interface NewTurn {
   readonly atMs?: number;
 }
 
-/** Adds to a turn what was not known when it began. Fields replace those of the turn; usage is added. */
+/**
+ * Adds to a turn what was not known when it began. Fields replace those of the turn; usage is added. The turn is the last one
+ * before it with its id; nobody looks for it when it is appended, so one for a turn that is not there stays a `turn-update`.
+ */
 export interface TurnUpdate extends Omit<NewTurn, 'type'> {
   readonly type: 'turn-update';
 }

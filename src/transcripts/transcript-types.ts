@@ -136,6 +136,14 @@ export interface TranscriptTurn extends EntryPlace {
   readonly endedAtMs?: number;
 }
 
+/**
+ * What was added to a turn that is not among the entries: it lies before the part that was loaded or on another branch, it
+ * cannot be read, or it never was. Where the turn is among them, it has these fields.
+ */
+export interface TranscriptTurnUpdate extends Omit<TranscriptTurn, 'type'> {
+  readonly type: 'turn-update';
+}
+
 /** A message, as the framework wrote it. */
 export interface TranscriptMessage extends EntryPlace {
   readonly type: 'message';
@@ -165,7 +173,8 @@ export interface TranscriptOverlay extends EntryPlace {
 }
 
 /** One entry of a session's content. */
-export type TranscriptEntry = TranscriptTurn | TranscriptMessage | TranscriptEvent | TranscriptOverlay;
+export type TranscriptEntry =
+  TranscriptTurn | TranscriptTurnUpdate | TranscriptMessage | TranscriptEvent | TranscriptOverlay;
 
 /** A record that could not be read. The others are not affected. */
 export interface TranscriptDamage {
