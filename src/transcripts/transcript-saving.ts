@@ -66,7 +66,7 @@ export function importTranscript(
     },
     (sessionId) =>
       withChecked(context, isPhiCore(file) ? transcriptOfPhiCore(file) : file, (checked) =>
-        write(context, sessionId === undefined ? checked : { ...checked, sessionId }, {
+        write(context, sessionId === undefined ? checked : renamed(checked, sessionId), {
           replace: options.replace === true,
           isPart: checked.isPart && options.overwrite !== true,
           expected: undefined,
@@ -76,6 +76,10 @@ export function importTranscript(
       ),
   );
 }
+
+/** Under another id it is a copy: its sub-agents were started by the one before, as with a fork. */
+const renamed = (checked: CheckedTranscript, sessionId: string): CheckedTranscript =>
+  sessionId === checked.sessionId ? checked : { ...checked, sessionId, children: [] };
 
 /** Copies a session, or a branch of it, into a new one. */
 export function fork(

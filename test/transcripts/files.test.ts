@@ -119,6 +119,9 @@ describe('one session as a file', () => {
     expect(await codeOf(to.transcripts.import(file))).toBe('SESSION_EXISTS');
     expect(await codeOf(to.transcripts.import(file, { replace: true }))).toBe('ok');
     expect(await codeOf(to.transcripts.import(file, { sessionId: 't' }))).toBe('ok');
+    // The copy under another id started none.
+    const childrenOf = async (id: string) => (await granted(to.transcripts.load(id))).transcript.children;
+    expect([(await childrenOf('s')).length, await childrenOf('t')]).toEqual([1, []]);
     expect([...(await granted(to.transcripts.listIds())).ids].sort()).toEqual(['s', 't']);
   });
 
