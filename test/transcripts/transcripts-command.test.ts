@@ -69,6 +69,13 @@ describe('ambit transcripts', () => {
     expect(ambit('import', file)).toMatchObject({ status: 1, stdout: '' });
     expect(ambit('import', file, '--id', 'copy').stdout).toBe('imported copy\n');
     expect(ambit('import', file, '--replace').stdout).toBe('imported chat\n');
+    const part = join(folder, 'part.json');
+    writeFileSync(part, ambit('show', 'chat', '--turns', '1', '--json').stdout);
+    expect(ambit('import', part, '--replace')).toMatchObject({
+      status: 64,
+      stderr: expect.stringContaining('overwrite') as unknown,
+    });
+    expect(ambit('import', part, '--id', 'copy', '--replace', '--overwrite').stdout).toBe('imported copy\n');
     expect(ambit('fork', 'chat', '--id', 'forked').stdout).toBe('forked into forked\n');
     expect(JSON.parse(ambit('list', '--json').stdout)).toMatchObject({ damaged: [], cursor: null });
     const damaged = {
