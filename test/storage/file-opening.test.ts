@@ -1,5 +1,17 @@
 import { afterEach, beforeEach, describe, expect, onTestFinished, test } from 'vitest';
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import {
+  copyFileSync,
+  cpSync,
+  linkSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { encodeKey, type Storage, Value } from 'ambit/storage';
 import { type FileStorageOptions, fileStorage } from 'ambit/file';
 import { fileURLToPath } from 'node:url';
@@ -104,6 +116,22 @@ describe('the owner of a store', () => {
         writeFileSync(journal, bytes);
       },
     ],
+    [
+      'replaced by a copy, while a backup of hard links keeps it alive,',
+      (journal: string) => {
+        linkSync(journal, join(journal, '..', '..', 'kept'));
+        const bytes = readFileSync(journal);
+        rmSync(journal);
+        writeFileSync(journal, bytes);
+      },
+    ],
+    [
+      'renamed, with a copy in its place,',
+      (journal: string) => {
+        renameSync(journal, `${journal}.aside`);
+        copyFileSync(`${journal}.aside`, journal);
+      },
+    ],
   ])('grants nothing in a journal that was %s under it', { timeout: 60_000 }, async (_, harm) => {
     const first = await opened();
     await put(first, 'a');
@@ -118,6 +146,24 @@ describe('the owner of a store', () => {
     }
     await first.close();
     expect(readdirSync(path)).not.toContain('journal-00000002');
+  });
+
+  test('grants nothing, and touches nothing, where its directory was moved and a copy of it put in its place', async () => {
+    const first = await opened();
+    await put(first, 'a');
+    renameSync(path, `${path}.aside`);
+    cpSync(`${path}.aside`, path, { recursive: true });
+    const second = await opened();
+    const keys = Array.from({ length: 40 }, (_, n) => `of the second ${n}`);
+    for (const key of keys) await put(second, key);
+    for (let again = 0; again < 40; again++)
+      await expect(put(first, 'b')).rejects.toMatchObject({ code: 'STORAGE_UNAVAILABLE', outcome: 'none' });
+    await first.close();
+    await second.close();
+    const third = await opened();
+    const { records } = await third.read(keys.map((key) => encodeKey([key])));
+    expect(records.filter((record) => record === undefined)).toEqual([]);
+    await third.close();
   });
 
   test('lets go of a store that cannot be opened', async () => {
@@ -208,6 +254,21 @@ describe('opening', () => {
         message: expect.stringMatching(new RegExp(`/${newest}, at byte 0: it is missing`)) as string,
       });
     }
+  });
+
+  test('a damaged manifest says how the rest is opened without a backup', async () => {
+    const storage = await opened();
+    await put(storage, 'a');
+    await storage.close();
+    const manifest = join(path, 'manifest');
+    writeFileSync(manifest, '');
+    await expect(fileStorage({ path })).rejects.toMatchObject({
+      code: 'STORE_CORRUPT',
+      message: expect.stringMatching(/manifest, at byte 0: .* remove this file: it is made anew/) as string,
+    });
+    rmSync(manifest);
+    const again = await opened();
+    expect((await again.read([encodeKey(['a'])])).records[0]?.value.json).toBe('a');
   });
 
   test('a store whose files are gone is not a new one', async () => {

@@ -217,7 +217,7 @@ export class SimulatedDisk implements Disk {
         inode.holder = holder;
         return true;
       },
-      isNamed: () => [...this.#names.values()].includes(inode),
+      isAt: (named) => this.#names.get(named) === inode,
       close: async () => {
         holder.closed = true;
       },

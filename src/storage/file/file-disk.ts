@@ -1,4 +1,4 @@
-import { constants, fstatSync, writeSync } from 'node:fs';
+import { constants, fstatSync, statSync, writeSync } from 'node:fs';
 import { type FileHandle, open, readdir, rename, unlink } from 'node:fs/promises';
 import { lockFile } from './file-lock.js';
 
@@ -19,8 +19,8 @@ export interface DiskFile {
   length(): Promise<number>;
   /** Locks the file until it is closed, unless another opening of it has it locked. */
   tryLock(): boolean;
-  /** Whether it still has a name: without one, what is written to it is lost when it is closed. */
-  isNamed(): boolean;
+  /** Whether it is what this path names: if not, nobody who opens the store will find what is written to it. */
+  isAt(path: string): boolean;
   close(): Promise<void>;
 }
 
@@ -78,7 +78,17 @@ function diskFile(handle: FileHandle, path: string): DiskFile {
     flushAll: () => handle.sync(),
     length: async () => (await handle.stat()).size,
     tryLock: () => lockFile(handle.fd, path),
-    isNamed: () => fstatSync(handle.fd).nlink > 0,
+    isAt: (name) => isSameFile(handle.fd, name),
     close: () => handle.close(),
   };
+}
+
+function isSameFile(fd: number, path: string): boolean {
+  try {
+    const held = fstatSync(fd, { bigint: true });
+    const named = statSync(path, { bigint: true });
+    return held.ino === named.ino && held.dev === named.dev;
+  } catch {
+    return false;
+  }
 }

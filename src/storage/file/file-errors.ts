@@ -7,11 +7,22 @@ export function errnoOf(error: unknown): string | undefined {
   return typeof code === 'string' ? code : undefined;
 }
 
+const restoring = 'restore the directory from a backup';
+
+/** What to do where all that is wrong is the manifest: a backup would lose what came after it. */
+export const removingManifest =
+  'if no journal and no snapshot is missing, remove this file: it is made anew, and a backup is not needed';
+
 /** Where a store of files is wrong, and what to do about it. */
-export function corrupt(path: string, offset: number, problem: string): AmbitError {
+export function corrupt(
+  path: string,
+  offset: number,
+  problem: string,
+  advice: string = restoring,
+): AmbitError {
   return new AmbitError(
     'STORE_CORRUPT',
-    `file: ${shown(path)}, at byte ${offset}: ${problem}; nothing was changed: restore the directory from a backup`,
+    `file: ${shown(path)}, at byte ${offset}: ${problem}; nothing was changed: ${advice}`,
   );
 }
 

@@ -1,5 +1,5 @@
 import { AmbitError } from '../storage.js';
-import { corrupt, shown } from './file-errors.js';
+import { corrupt, removingManifest, shown } from './file-errors.js';
 import { crc32 } from 'node:zlib';
 import type { DiskFile } from './file-disk.js';
 import type { FileKind } from './file-names.js';
@@ -57,12 +57,14 @@ export async function readHeader(
   kind: FileHeader['kind'],
   number?: number,
 ): Promise<FileHeader> {
+  const damaged = (problem: string): AmbitError =>
+    corrupt(path, 0, problem, kind === 'manifest' ? removingManifest : undefined);
   const sector = Buffer.alloc(sectorBytes);
-  if ((await file.read(sector, 0)) < sectorBytes) throw corrupt(path, 0, 'it ends within its header');
+  if ((await file.read(sector, 0)) < sectorBytes) throw damaged('it ends within its header');
   const text = sector.toString('latin1', 0, sectorBytes - crcDigits - 1);
   const found = sector.toString('latin1', sectorBytes - crcDigits - 1);
   if (found !== `${crc32(text).toString(16).padStart(crcDigits, '0')}\n`)
-    throw corrupt(path, 0, 'its header is damaged, or it is not a file of Ambit');
+    throw damaged('its header is damaged, or it is not a file of Ambit');
   const words = JSON.parse(text) as Record<string, unknown>;
   const { ambit, format, number: own, firstSequence, store, salt } = words;
   if (typeof format === 'number' && format > formatVersion) {
@@ -73,9 +75,7 @@ export async function readHeader(
   }
   // A file that was copied over another one, or renamed.
   if (ambit !== kind || (number !== undefined && own !== number))
-    throw corrupt(
-      path,
-      0,
+    throw damaged(
       `its header says it is ${String(ambit)} ${String(own)}, and its name says ${kind} ${number ?? ''}`.trimEnd(),
     );
   if (
@@ -84,6 +84,6 @@ export async function readHeader(
     typeof store !== 'string' ||
     typeof salt !== 'string'
   )
-    throw corrupt(path, 0, 'its header lacks what this version writes');
+    throw damaged('its header lacks what this version writes');
   return { kind, number: own, firstSequence, storeId: store, salt: Buffer.from(salt, 'hex') };
 }

@@ -13,6 +13,8 @@ const firstBytes = 1_048_576;
 /** The most that is added to a journal at once: it takes some 20 ms of the disk that groups want as well. */
 const growBytesMax = 16 * 1_048_576;
 
+const notOurs = 'the directory was moved or replaced while it was open';
+
 /** The journal that groups are written to. */
 export interface Journal {
   readonly header: FileHeader;
@@ -40,10 +42,12 @@ export interface PreparedJournal {
   discard(): Promise<void>;
 }
 
+/** @param isOurs whether the directory is still the one of this store, asked right before a file in it gets its name */
 export async function prepareJournal(
   disk: Disk,
   directory: string,
   name: JournalName,
+  isOurs: () => boolean = () => true,
 ): Promise<PreparedJournal> {
   const header = newHeader({ kind: 'journal', ...name });
   const path = pathOf(directory, 'journal', name.number);
@@ -76,7 +80,9 @@ export async function prepareJournal(
     discard,
     async publish() {
       try {
+        if (!isOurs()) throw new Error(notOurs);
         await finish(disk, directory, path);
+        if (!file.isAt(path)) throw new Error(notOurs);
         await publish();
       } catch (error) {
         await discard();
@@ -102,6 +108,7 @@ export function continueJournal(disk: Disk, opened: OpenedJournal): Journal {
   const { file, header, path } = opened;
   let { position, length } = opened;
   const frames = new FrameMaker(header.salt);
+  const isThere = (): boolean => file.isAt(path);
   let growing: Promise<void> | undefined;
 
   /**
@@ -112,6 +119,7 @@ export function continueJournal(disk: Disk, opened: OpenedJournal): Journal {
     const zeros = Buffer.alloc(Math.min(bytes, 1_048_576));
     const second = await disk.open(path);
     try {
+      if (!isThere()) throw new Error('another file has its name');
       const to = length + Math.ceil(bytes / zeros.length) * zeros.length;
       for (let at = length; at < to; at += zeros.length) await second.write(zeros, at);
       await second.flush();
@@ -150,7 +158,7 @@ export function continueJournal(disk: Disk, opened: OpenedJournal): Journal {
       if (length - position < step() / 2 && !growing) grow(step()).catch(() => undefined);
     },
     flush: () => file.flush(),
-    isThere: () => file.isNamed(),
+    isThere,
     async close() {
       await growing?.catch(() => undefined);
       await file.close();

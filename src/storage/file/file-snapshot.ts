@@ -45,6 +45,10 @@ export async function writeSnapshot(
       return undefined;
     }
     await file.flushAll();
+    if (abandoned()) {
+      await disk.remove(unfinished);
+      return undefined;
+    }
     await finish(disk, directory, path);
     return written;
   } catch (error) {

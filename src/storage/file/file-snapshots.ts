@@ -35,10 +35,12 @@ export interface SnapshotOptions {
   readonly olderBytes: number;
   /** Makes all durable that records hold now, and names the last group of it. */
   readonly settled: () => Promise<number>;
+  /** Whether the directory is still the one of this store. */
+  readonly isOurs: () => boolean;
 }
 
 export function createSnapshots(options: SnapshotOptions): Snapshots {
-  const { disk, directory, records, settled } = options;
+  const { disk, directory, records, settled, isOurs } = options;
   let { newest, olderBytes } = options;
   let failure: string | undefined;
   let stopped = false;
@@ -47,7 +49,14 @@ export function createSnapshots(options: SnapshotOptions): Snapshots {
   async function take({ number, firstSequence, storeId }: FileHeader, replacedBytes: number): Promise<void> {
     const name = { number, firstSequence, storeId };
     try {
-      const written = await writeSnapshot(disk, directory, name, records, settled, () => stopped);
+      const written = await writeSnapshot(
+        disk,
+        directory,
+        name,
+        records,
+        settled,
+        () => stopped || !isOurs(),
+      );
       if (written === undefined) return;
       newest = { number, bytes: written.bytes };
       olderBytes = Math.max(0, olderBytes - replacedBytes);
@@ -60,8 +69,11 @@ export function createSnapshots(options: SnapshotOptions): Snapshots {
 
   async function removeReplaced(number: number): Promise<void> {
     const { journals, snapshots } = await listFiles(disk, directory);
-    for (const old of journals) if (old < number) await disk.remove(pathOf(directory, 'journal', old));
-    for (const old of snapshots) if (old < number) await disk.remove(pathOf(directory, 'snapshot', old));
+    const replaced = [
+      ...journals.filter((old) => old < number).map((old) => pathOf(directory, 'journal', old)),
+      ...snapshots.filter((old) => old < number).map((old) => pathOf(directory, 'snapshot', old)),
+    ];
+    for (const path of replaced) if (isOurs()) await disk.remove(path);
   }
 
   return {

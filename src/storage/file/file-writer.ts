@@ -58,9 +58,19 @@ export class FileWriter {
     this.#sequence = opened.sequence;
     this.#durableSequence = opened.sequence;
     this.#closed = opened.closed;
-    const settled = (): Promise<number> => this.#settled();
-    this.#snapshots = createSnapshots({ disk, directory, records, newest: snapshot, olderBytes, settled });
+    this.#snapshots = createSnapshots({
+      disk,
+      directory,
+      records,
+      newest: snapshot,
+      olderBytes,
+      settled: () => this.#settled(),
+      isOurs: this.#isOurs,
+    });
   }
+
+  /** Whether what this writes to is still what its paths name: whoever moved the directory may have put another store there. */
+  readonly #isOurs = (): boolean => this.#journal.isThere();
 
   get failure(): string | undefined {
     return this.#failure;
@@ -133,7 +143,12 @@ export class FileWriter {
       throw unavailable(old.path, problem, 'none');
     }
     try {
-      const prepared = await prepareJournal(disk, directory, this.#nextName(this.#sequence + 1));
+      const prepared = await prepareJournal(
+        disk,
+        directory,
+        this.#nextName(this.#sequence + 1),
+        this.#isOurs,
+      );
       this.#journal = await prepared.publish();
     } catch (error) {
       const problem = `${this.#failure ?? 'it failed'}; and a new journal cannot be begun: ${wordsOf(error)}`;
@@ -151,7 +166,7 @@ export class FileWriter {
     let prepared: PreparedJournal;
     try {
       if (!old.hasRoom('')) await old.grow('');
-      prepared = await prepareJournal(disk, directory, this.#nextName(this.#sequence + 2));
+      prepared = await prepareJournal(disk, directory, this.#nextName(this.#sequence + 2), this.#isOurs);
     } catch {
       this.#rotationFailed = true;
       return;
