@@ -1,6 +1,13 @@
 import { backends, memoryBackend, sqliteFastBackend } from '../storage/backends.js';
 import { codeOf, granted } from '../core/answers.js';
-import { openTranscriptWorld, said, textsOf, type TranscriptWorld, written } from './transcript-world.js';
+import {
+  openTranscriptWorld,
+  said,
+  spoil,
+  textsOf,
+  type TranscriptWorld,
+  written,
+} from './transcript-world.js';
 import { describe, expect, test } from 'vitest';
 import {
   entryKey,
@@ -17,22 +24,6 @@ import { createTranscripts } from '../../src/transcripts/transcripts.js';
 import type { Transcripts } from '../../src/transcripts/transcripts-face.js';
 import { decodeKey, type Key } from '../../src/core/keys.js';
 import { Value } from '../../src/core/json.js';
-
-let version = 0;
-
-/** Writes what Ambit would not: past the engine, so that nothing is cached of it. */
-async function spoil({ storage }: TranscriptWorld, key: Key, value: Value): Promise<void> {
-  const { records } = await storage.read([key]);
-  const put = {
-    kind: 'put' as const,
-    key,
-    expected: records[0]?.version ?? null,
-    version: `spoilt.${version++}`,
-    value,
-  };
-  const { outcomes } = await storage.commit([{ writes: [put] }]);
-  expect(outcomes).toEqual([{ status: 'ok' }]);
-}
 
 const linkWithoutFields = Value.of({ schema: 1 });
 const broken = {

@@ -2,7 +2,7 @@ import { backends, memoryBackend, sqliteFastBackend } from '../storage/backends.
 import { createEngine } from '../../src/engine/create-engine.js';
 import { createTranscripts } from '../../src/transcripts/transcripts.js';
 import { codeOf, granted } from '../core/answers.js';
-import { openTranscriptWorld, said, type TranscriptWorld, written } from './transcript-world.js';
+import { openTranscriptWorld, said, spoil, type TranscriptWorld, written } from './transcript-world.js';
 import { describe, expect, test } from 'vitest';
 import { entryKey, sessionKey, type SessionRecord } from '../../src/transcripts/transcript-records.js';
 import type { Transcript } from '../../src/transcripts/transcript-types.js';
@@ -19,21 +19,11 @@ const wrongShapes = {
     Value.of({ ...record, incarnation: ['x'], identity: '', operations: 7, parentIdentity: '\u0000' }),
 };
 
-let version = 0;
-
-/** Writes what Ambit would not, past the engine. */
+/** Puts something else in the place of the session's record. */
 async function damaged(world: TranscriptWorld, value: (record: SessionRecord) => Value): Promise<void> {
-  const { storage } = world;
   const key = sessionKey('s');
-  const { records } = await storage.read([key]);
-  const write = {
-    kind: 'put' as const,
-    key,
-    expected: records[0]?.version ?? null,
-    version: `spoilt.${version++}`,
-    value: value(records[0]?.value.json as SessionRecord),
-  };
-  expect((await storage.commit([{ writes: [write] }])).outcomes).toEqual([{ status: 'ok' }]);
+  const { records } = await world.storage.read([key]);
+  await spoil(world, key, value(records[0]?.value.json as SessionRecord));
 }
 
 interface Opened extends TranscriptWorld {

@@ -1,10 +1,8 @@
 import { describe, expect, test } from 'vitest';
 import { memoryBackend, sqliteFastBackend } from '../storage/backends.js';
-import { createTranscripts } from '../../src/transcripts/transcripts.js';
 import { emptyCheckpoint, uuid6 } from '@langchain/langgraph-checkpoint';
-import type { Engine } from '../../src/engine/engine.js';
 import { granted } from '../core/answers.js';
-import { openTranscriptWorld } from './transcript-world.js';
+import { openTranscriptWorld, standingStill } from './transcript-world.js';
 import { keysBelow } from '../../src/core/keys.js';
 import { langGraphSaver } from 'ambit/langgraph';
 
@@ -17,7 +15,7 @@ describe.each([memoryBackend, sqliteFastBackend])('on $name', (backend) => {
     'what stood still for an hour and was given up meanwhile is refused, wherever it stood, and leaves no hole: %s',
     async (operation) => {
       const world = await openTranscriptWorld(backend);
-      const { transcripts, engine, storage } = world;
+      const { transcripts, storage } = world;
       const saver = langGraphSaver(transcripts);
       const before = await saver.put(
         thread,
@@ -26,19 +24,8 @@ describe.each([memoryBackend, sqliteFastBackend])('on $name', (backend) => {
         { x: 1 },
       );
       for (let standsAt = 1, refused = 0; ; standsAt++) {
-        let left = standsAt;
-        // A process that stands still before one of its transactions, while others go on.
-        const slow: Engine = {
-          ...engine,
-          async transact(keys, body, constants) {
-            if (--left === 0) {
-              world.clock.advance(3_600_001);
-              await granted(transcripts.collect());
-            }
-            return engine.transact(keys, body, constants);
-          },
-        };
-        const other = langGraphSaver(createTranscripts(slow));
+        const slow = standingStill(world, standsAt);
+        const other = langGraphSaver(slow.transcripts);
         const id = uuid6(standsAt);
         const done: Promise<unknown> =
           operation === 'put'
@@ -62,7 +49,7 @@ describe.each([memoryBackend, sqliteFastBackend])('on $name', (backend) => {
           refused++;
           expect(error).toMatchObject({ refusal: { code: 'SESSION_CHANGED', retryable: true } });
         }
-        if (left > 0) {
+        if (!slow.stoodStill()) {
           // It has no more transactions to stand still before.
           expect(refused).toBeGreaterThan(3);
           break;

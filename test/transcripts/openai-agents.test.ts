@@ -1,16 +1,13 @@
 import { Agent, type AgentInputItem, MemorySession, run, tool } from '@openai/agents';
 import { describe, expect, test } from 'vitest';
 import { granted } from '../core/answers.js';
-import { openTranscriptWorld, type TranscriptWorld } from './transcript-world.js';
+import { openTranscriptWorld, spoil, type TranscriptWorld } from './transcript-world.js';
 import { memoryBackend, backends } from '../storage/backends.js';
 import { type OpenAiAgentsSession, openAiAgentsSession } from 'ambit/openai-agents';
 import { entryKey } from '../../src/transcripts/transcript-records.js';
 import fc from 'fast-check';
-import type { Key } from '../../src/core/keys.js';
 import { Value } from '../../src/core/json.js';
 import { assistantMessage, functionCall, ScriptedModel } from '@openai/agents/testing';
-
-let version = 0;
 
 const user = (content: string): AgentInputItem => ({ role: 'user', content });
 const call = (callId: string, name = 'tool'): AgentInputItem => ({
@@ -310,16 +307,3 @@ test('a history that is damaged is not read on in silence, unless that is said',
     /damaged is throw or skip/,
   );
 });
-
-async function spoil({ storage }: TranscriptWorld, key: Key, value: Value): Promise<void> {
-  const { records } = await storage.read([key]);
-  const put = {
-    kind: 'put' as const,
-    key,
-    expected: records[0]?.version ?? null,
-    version: `spoilt.${version++}`,
-    value,
-  };
-  const { outcomes } = await storage.commit([{ writes: [put] }]);
-  expect(outcomes).toEqual([{ status: 'ok' }]);
-}

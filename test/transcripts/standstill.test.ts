@@ -1,9 +1,7 @@
-import { createTranscripts } from '../../src/transcripts/transcripts.js';
 import { describe, expect, test } from 'vitest';
 import { memoryBackend, sqliteFastBackend } from '../storage/backends.js';
 import { granted } from '../core/answers.js';
-import { openTranscriptWorld, said } from './transcript-world.js';
-import type { Engine } from '../../src/engine/engine.js';
+import { openTranscriptWorld, said, standingStill } from './transcript-world.js';
 import { keysBelow } from '../../src/core/keys.js';
 
 const large = { type: 'message' as const, message: { role: 'user', content: 'x'.repeat(1_000_000) } };
@@ -16,32 +14,21 @@ describe.each([memoryBackend, sqliteFastBackend])('on $name', (backend) => {
     'what stood still for an hour and was given up meanwhile is refused, wherever it stood, and leaves nothing: %s',
     async (_what, operation) => {
       const world = await openTranscriptWorld(backend);
-      const { transcripts, engine, storage } = world;
+      const { transcripts, storage } = world;
       await granted(transcripts.append('s', [said('before')], { create: { agentId: 'a' } }));
       const keysNow = async () =>
         (await storage.range({ ...keysBelow([]), limit: 1_000 })).records.map(({ key }) => key);
       const before = await keysNow();
 
       for (let standsAt = 1; ; standsAt++) {
-        let left = standsAt;
-        // A process that stands still before one of its transactions, while others go on.
-        const slow: Engine = {
-          ...engine,
-          async transact(keys, body, constants) {
-            if (--left === 0) {
-              world.clock.advance(3_600_001);
-              await granted(transcripts.collect());
-            }
-            return engine.transact(keys, body, constants);
-          },
-        };
-        const other = createTranscripts(slow);
+        const slow = standingStill(world, standsAt);
+        const other = slow.transcripts;
         const answer = await (operation === 'append'
           ? other.append('s', [said('one'), large, said('two')])
           : other.save({ session: { sessionId: 's', agentId: 'a' }, entries: [large, said('two'), large] }));
         const { transcript } = await granted(transcripts.load('s'));
         expect(transcript.damaged).toBeUndefined();
-        if (left > 0) {
+        if (!slow.stoodStill()) {
           // It has no more transactions to stand still before.
           expect(standsAt).toBeGreaterThan(4);
           expect(transcript.entries.length).toBeGreaterThan(1);

@@ -1,3 +1,6 @@
+import type { Key } from '../../src/core/keys.js';
+import type { Value } from '../../src/core/json.js';
+import { expect } from 'vitest';
 import { type FaceWorld, openFace } from '../engine/face-world.js';
 import type { Backend } from '../storage/backends.js';
 import { createTranscripts } from '../../src/transcripts/transcripts.js';
@@ -69,4 +72,36 @@ export async function seen(
 export async function written({ transcripts }: TranscriptWorld, sessionId: string): Promise<unknown[]> {
   const { transcript } = await granted(transcripts.load(sessionId));
   return textsOf(transcript.entries.filter((entry) => entry.type === 'message'));
+}
+
+let spoilt = 0;
+
+/** Writes what Ambit would not: past the engine, so that nothing is cached of it. */
+export async function spoil({ storage }: TranscriptWorld, key: Key, value: Value): Promise<void> {
+  const { records } = await storage.read([key]);
+  const put = {
+    kind: 'put' as const,
+    key,
+    expected: records[0]?.version ?? null,
+    version: `spoilt.${spoilt++}`,
+    value,
+  };
+  const { outcomes } = await storage.commit([{ writes: [put] }]);
+  expect(outcomes).toEqual([{ status: 'ok' }]);
+}
+
+/** Transcripts of a process that stands still for more than an hour before one of its transactions, while others go on. */
+export function standingStill({ engine, transcripts, clock }: TranscriptWorld, standsAt: number) {
+  let left = standsAt;
+  const slow: Engine = {
+    ...engine,
+    async transact(keys, body, constants) {
+      if (--left === 0) {
+        clock.advance(3_600_001);
+        await granted(transcripts.collect());
+      }
+      return engine.transact(keys, body, constants);
+    },
+  };
+  return { transcripts: createTranscripts(slow), stoodStill: () => left <= 0 };
 }
